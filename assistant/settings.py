@@ -1,0 +1,72 @@
+"""The only reader of the environment. Each setting is `STAYWELL_<NAME>`, in the environment or in a `.env` file."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set without touching code; documented in docs/settings.md, which a test keeps in step."""
+
+    model_config = SettingsConfigDict(env_prefix="STAYWELL_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("var"), description="Where the database, the index snapshots and trained models live.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; by default SQLite inside the data directory.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    public_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins under which our own pages are served, for the Origin check. "
+        "Empty: http://localhost:PORT and http://127.0.0.1:PORT.",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="Key for hashing customer keys and seeding draws. By default made once and kept in the data directory.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="Log lines as JSON or for reading.")
+    encoder: str = Field("use", description="Sentence encoder: 'use', or any sentence-transformers name or folder.")
+    model_dir: Path | None = Field(None, description="Registry of risk models; by default the shipped artefacts.")
+    index_dir: Path | None = Field(None, description="Index snapshots; by default inside the data directory.")
+    burst_pause_ms: int = Field(1200, ge=0, le=10_000, description="Quiet time after a message before the bot answers.")
+    model_deadline_ms: int = Field(
+        800, ge=10, description="How long a turn waits for the risk model before it goes on without."
+    )
+    turn_lease_ms: int = Field(10_000, ge=100, description="How long a turn job belongs to one worker.")
+    turn_attempts: int = Field(5, ge=1, description="Tries at a turn before a fallback reply is sent.")
+    floor: float = Field(0.02, gt=0, lt=0.2, description="Least probability of an eligible action.")
+    temperature: float = Field(3.0, gt=0, description="Softness of the draw among actions, in the site's currency.")
+    token_minutes: int = Field(15, ge=1, le=60, description="Life of a widget token.")
+    session_hours: int = Field(12, ge=1, le=72, description="Life of an agent's log-in.")
+    secure_cookies: bool | None = Field(
+        None,
+        description="Send cookies over HTTPS only, with the __Host- prefix. By default on, unless the host is a loopback address.",
+    )
+    offer_seconds: int = Field(20, ge=1, description="How long an agent may think about an offered conversation.")
+    nobody_seconds: int = Field(
+        120, ge=1, description="Waiting time after which the customer is told that nobody is free."
+    )
+    writer: Literal["template"] = Field("template", description="How replies are worded.")
+
+    @cached_property
+    def url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'staywell.db').as_posix()}"
+
+    @cached_property
+    def origins(self) -> frozenset[str]:
+        """Origins of our own pages."""
+        own = self.public_origins or [f"http://localhost:{self.port}", f"http://127.0.0.1:{self.port}"]
+        return frozenset(origin.rstrip("/") for origin in own)
+
+    @cached_property
+    def cookies_secure(self) -> bool:
+        """Whether cookies are marked Secure and carry the __Host- prefix."""
+        if self.secure_cookies is not None:
+            return self.secure_cookies
+        return self.host not in {"127.0.0.1", "localhost", "::1"}
