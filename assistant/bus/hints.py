@@ -1,11 +1,27 @@
-"""Hints that something changed. A hint carries no data and may be lost: whoever receives one reads the database again."""
+"""Hints that something changed, and signals that pass by.
+
+A hint carries no data and may be lost: whoever receives one reads the database again. A signal carries a small payload that is
+stored nowhere (typing, seen, a piece of a reply): whoever misses it misses nothing that matters.
+
+Signals on `conv:<id>`:
+    {"t": "typing", "from": "contact" | "bot" | "agent", "on": bool, "name"?: str}
+    {"t": "seen", "by": "contact" | "agent", "seq": int}
+    {"t": "part", "reply_to": int, "n": int, "body": str}
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
+
+MAX_SIGNALS: Final = 64  # waiting in one subscription; the oldest is dropped
+
+Signal = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Bus(Protocol):
@@ -15,18 +31,23 @@ class Bus(Protocol):
         """Tells every subscriber of `topic`. Never blocks, never fails."""
         ...
 
+    def signal(self, topic: str, payload: Signal) -> None:
+        """Passes a lossy payload to every subscriber of `topic`. Never blocks, never fails, keeps nothing."""
+        ...
+
     def subscribe(self, *topics: str) -> Subscription:
-        """Starts listening at once; hints are coalesced a topic."""
+        """Starts listening at once; hints are coalesced a topic, signals are kept in order, the newest 64."""
         ...
 
 
 class Subscription:
-    """Topics that changed since last asked. Bounded by the number of topics, however many hints arrive."""
+    """Topics that changed since last asked, and signals that came by. Bounded, however much arrives."""
 
     def __init__(self, bus: LocalBus, topics: tuple[str, ...]) -> None:
         self._bus = bus
         self._loop = asyncio.get_running_loop()
         self._changed: set[str] = set()
+        self._signals: deque[Signal] = deque(maxlen=MAX_SIGNALS)
         self._wake = asyncio.Event()
         self.topics: set[str] = set()
         for topic in topics:
@@ -45,7 +66,10 @@ class Subscription:
             del self._bus.listeners[topic]
 
     async def wait(self, timeout_s: float) -> set[str]:
-        """Topics that changed, at once if any did; empty after `timeout_s` seconds, when it is time to read again anyway."""
+        """Topics that changed, at once if any did.
+
+        Empty after `timeout_s` seconds, when it is time to read again anyway, and when only signals woke it (see `drain`).
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 await self._wake.wait()
@@ -54,6 +78,12 @@ class Subscription:
         changed, self._changed = self._changed, set()
         self._wake.clear()
         return changed
+
+    def drain(self) -> list[Signal]:
+        """Signals since last asked, oldest first, each with its `topic` added to the payload."""
+        signals = list(self._signals)
+        self._signals.clear()
+        return signals
 
     def close(self) -> None:
         """Stops listening."""
@@ -70,13 +100,25 @@ class Subscription:
 
     def hint(self, topic: str) -> None:
         """Called by the bus, from any thread."""
+        self._on_loop(self._mark, topic)
+
+    def pass_on(self, signal: Signal) -> None:
+        """Called by the bus, from any thread."""
+        self._on_loop(self._keep, signal)
+
+    def _on_loop(self, call: Callable[[T], None], value: T) -> None:
         if asyncio._get_running_loop() is self._loop:
-            self._mark(topic)
-        else:
-            self._loop.call_soon_threadsafe(self._mark, topic)
+            call(value)
+            return
+        with suppress(RuntimeError):  # the subscriber's loop has ended: nobody is left to tell
+            self._loop.call_soon_threadsafe(call, value)
 
     def _mark(self, topic: str) -> None:
         self._changed.add(topic)
+        self._wake.set()
+
+    def _keep(self, signal: Signal) -> None:
+        self._signals.append(signal)
         self._wake.set()
 
 
@@ -90,6 +132,12 @@ class LocalBus:
         """Tells every subscriber of `topic`."""
         for listener in tuple(self.listeners.get(topic, ())):
             listener.hint(topic)
+
+    def signal(self, topic: str, payload: Signal) -> None:
+        """Passes `payload` to every subscriber of `topic`."""
+        signal = {**payload, "topic": topic}
+        for listener in tuple(self.listeners.get(topic, ())):
+            listener.pass_on(signal)
 
     def subscribe(self, *topics: str) -> Subscription:
         """Starts listening."""
