@@ -37,7 +37,13 @@ class BadInput(StaywellError):
 
 
 class BadFrame(BadInput):
+    """`cmid` is the frame's, if it could be read, so that the answer can name it."""
+
     code = "bad_frame"
+
+    def __init__(self, message: str = "", *, code: str | None = None, cmid: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.cmid = cmid
 
 
 class BadRow(BadInput):
