@@ -1,0 +1,66 @@
+// Builds the bundles that the Python package serves: fixed names, minified, deterministic, committed.
+//
+//   npm run build                 all entries
+//   npm run build -- widget chat  some of them
+//   npm run build:check           builds in memory and fails when a committed file differs
+import { build } from "esbuild";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+export const OUT = path.join(root, "..", "assistant", "static");
+
+/** Name of a bundle → its script and, for pages, the HTML beside it. CSS comes out where the script imports it. */
+export const ENTRIES = {
+  widget: { script: "src/widget/loader.ts" },
+  chat: { script: "src/widget/chat.tsx", html: "src/widget/chat.html" },
+  console: { script: "src/console/main.tsx", html: "src/console/console.html" },
+  supervisor: { script: "src/supervisor/main.tsx", html: "src/supervisor/supervisor.html" },
+};
+
+async function bundle(name, { script, html }) {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: { [name]: script },
+    outdir: OUT,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    charset: "utf8",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    sourcemap: false,
+    write: false,
+    logLevel: "warning",
+  });
+  const files = result.outputFiles.map((file) => ({ path: file.path, bytes: Buffer.from(file.contents) }));
+  if (html) files.push({ path: path.join(OUT, `${name}.html`), bytes: await readFile(path.join(root, html)) });
+  return files;
+}
+
+async function main(args) {
+  const check = args.includes("--check");
+  const asked = args.filter((arg) => !arg.startsWith("--"));
+  const unknown = asked.filter((name) => !(name in ENTRIES));
+  if (unknown.length) throw new Error(`no such entry: ${unknown.join(", ")} (known: ${Object.keys(ENTRIES).join(", ")})`);
+  const names = asked.length ? asked : Object.keys(ENTRIES);
+  const files = (await Promise.all(names.map((name) => bundle(name, ENTRIES[name])))).flat();
+  await mkdir(OUT, { recursive: true });
+  const stale = [];
+  for (const file of files) {
+    if (!check) await writeFile(file.path, file.bytes);
+    else if (!existsSync(file.path) || !file.bytes.equals(await readFile(file.path))) stale.push(path.basename(file.path));
+  }
+  if (stale.length) throw new Error(`not what the sources build: ${stale.join(", ")}; run npm run build`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+}
