@@ -458,6 +458,9 @@ task = Table(
     Column("assigned_at", MS),
     Column("first_reply_at", MS),
     Column("told_waiting_at", MS),
+    Column("wanted_agent", ID),  # a colleague named by a transfer: nobody else is asked until `wanted_until`
+    Column("wanted_until", MS),
+    Column("snoozed_until", MS),  # the holder set it aside until then, or until the contact writes
     Column("disposition", String(32)),
     Column("comment", Text),
     Column("created_at", MS, nullable=False),
