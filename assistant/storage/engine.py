@@ -26,13 +26,22 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for memory and for other databases."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
 def connect(url: str, *, read_only: bool = False) -> Engine:
     """An engine with our settings. SQLite: WAL, synchronous FULL, foreign keys, 5 s busy time-out, BEGIN IMMEDIATE to write."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    file = sqlite_file(url)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         parsed, poolclass=NullPool if not read_only else None, connect_args={"check_same_thread": False}
     )
