@@ -113,7 +113,7 @@ class BodyLimit:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._limit:
-                raise _TooBig
+                raise _TooBig()
             return message
 
         async def noted(message: Message) -> None:
@@ -132,5 +132,8 @@ class BodyLimit:
         await JSONResponse(content, status_code=413)(scope, receive, send)
 
 
-class _TooBig(Exception):
-    """A body grew past the limit."""
+class _TooBig(HTTPException):
+    """A body grew past the limit; an HTTPException, since frameworks turn anything else raised while reading into a 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "the body is too big")

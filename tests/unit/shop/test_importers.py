@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from sqlalchemy import select
+
+from assistant.shop.history import load_history
+from assistant.shop.importers import import_contacts, import_orders, import_returns, import_transactions, minor_units
+from assistant.storage.engine import Storage
+from assistant.storage.tables import contact, order_return, orders
+
+DAY = 86_400_000
+NOW = 1_800_000_000_000
+
+
+def test_orders_are_stored_once_and_bad_rows_are_named(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "order,customer,date,total,currency,status\n"
+        "A1,c1,2026-01-05,12.50,EUR,placed\n"
+        "A2,c1,2026-02-30,9.00,EUR,placed\n"
+        "A3,c1,2026-02-03,-1,EUR,placed\n"
+        "A4,c2,2026-02-03,5,EUR,eaten\n"
+        "A5,c2,2026-02-03,5,EUR,delivered\n"
+    )
+    report = import_orders(shop_storage, path, site_id=site_id, now=NOW)
+    assert (report.read, report.stored, report.unchanged) == (5, 2, 0)
+    assert [(row.line, str(row).split(":")[0]) for row in report.bad] == [(3, "date"), (4, "total"), (5, "status")]
+    again = import_orders(shop_storage, path, site_id=site_id, now=NOW)
+    assert (again.stored, again.unchanged) == (0, 2)
+    totals = shop_storage.read_sync(lambda c: c.execute(select(orders.c.order_no, orders.c.total)).all())
+    assert sorted(map(tuple, totals)) == [("A1", 1250), ("A5", 500)]
+
+
+def test_a_later_row_moves_the_status_on(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
+    first, later = tmp_path / "first.jsonl", tmp_path / "later.jsonl"
+    first.write_text('{"order": "A1", "customer": "c1", "date": "2026-01-05", "total": 3}\n')
+    later.write_text(
+        '{"order": "A1", "customer": "c1", "date": "2026-01-05", "total": 99, "status": "delivered", "delivered": "2026-01-09"}\n'
+    )
+    import_orders(shop_storage, first, site_id=site_id, now=NOW)
+    report = import_orders(shop_storage, later, site_id=site_id, now=NOW + DAY)
+    assert report.stored == 1
+    row = shop_storage.read_sync(lambda c: c.execute(select(orders)).mappings().one())
+    assert (row["status"], row["total"], row["ts_ingested"]) == ("delivered", 300, NOW)
+    assert row["delivered_at"] is not None
+
+
+def test_a_till_roll_becomes_orders_and_returns(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
+    path = tmp_path / "roll.csv"
+    path.write_text(
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
+        "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0\n"
+        "536365,71053,LANTERN,2,2010-12-01 08:26:00,3.39,17850.0\n"
+        "C536379,85123A,HEART,-1,2010-12-02 09:41:00,2.55,17850.0\n"
+        "536366,X,NOBODY,1,2010-12-01 08:28:00,1.85,\n"
+        "536367,X,BAD,one,2010-12-01 08:28:00,1.85,1\n"
+    )
+    mapping = {
+        "order": "InvoiceNo",
+        "product": "StockCode",
+        "description": "Description",
+        "quantity": "Quantity",
+        "date": "InvoiceDate",
+        "price": "UnitPrice",
+        "customer": "CustomerID",
+    }
+    report = import_transactions(shop_storage, path, site_id=site_id, now=NOW, currency="GBP", mapping=mapping)
+    assert (report.read, report.stored) == (5, 2)
+    assert [row.line for row in report.bad] == [5, 6]
+    bought = shop_storage.read_sync(lambda c: c.execute(select(orders)).mappings().one())
+    assert (bought["external_customer_id"], bought["total"], len(bought["lines"])) == ("17850", 2208, 2)
+    back = shop_storage.read_sync(lambda c: c.execute(select(order_return)).mappings().one())
+    assert (back["amount"], back["product_id"]) == (255, "85123A")
+
+
+def test_history_holds_only_what_was_known_then(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
+    people, bought, back = tmp_path / "c.jsonl", tmp_path / "o.jsonl", tmp_path / "r.jsonl"
+    people.write_text(
+        '{"external_id": "c1", "name": "王丽", "since": "2025-01-01"}\n{"external_id": "c2", "email": "no"}\n'
+    )
+    report = import_contacts(shop_storage, people, site_id=site_id, secret=b"k" * 32, now=NOW)
+    assert (report.stored, [row.line for row in report.bad]) == (1, [2])
+    bought.write_text(
+        '{"order": "A1", "customer": "c1", "date": "2026-01-05", "total": 3, "lines": [{"product_id": "p", "quantity": 2}]}\n'
+        '{"order": "A2", "customer": "c1", "date": "2027-01-05", "total": 3}\n'
+    )
+    back.write_text(
+        '{"return_no": "R1", "order": "A1", "customer": "c1", "date": "2026-01-09", "amount": 3, "reason": "quality"}\n'
+    )
+    import_orders(shop_storage, bought, site_id=site_id, now=NOW)
+    import_returns(shop_storage, back, site_id=site_id, now=NOW + 10)
+    who = shop_storage.write_sync(
+        lambda c: c.execute(contact.update().values(verified=True).returning(contact.c.id)).scalar_one()
+    )
+
+    def at(moment: int) -> tuple[list[str], list[str]] | None:
+        history = shop_storage.read_sync(lambda c: load_history(c, site_id=site_id, contact_id=who, as_of=moment))
+        return history and ([o.order_no for o in history.orders], [r.order_no for r in history.returns])
+
+    assert at(NOW - 1) == ([], [])  # nothing had been ingested yet
+    assert at(NOW) == (["A1"], [])
+    assert at(NOW + 10) == (["A1"], ["A1"])
+    shop_storage.write_sync(lambda c: c.execute(contact.update().values(verified=False)))
+    assert at(NOW + 10) is None  # an unverified visitor has no history, whatever he claims to be
+
+
+def test_minor_units_know_currencies_without_cents() -> None:
+    assert minor_units(Decimal("12.505"), "EUR") == 1250
+    assert minor_units(Decimal("1200"), "JPY") == 1200
