@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from assistant.storage.tables import product, script
+from retrieval.codec import Kind, digest, from_line, to_line
 from retrieval.documents import Product, Script
 
-_SCRIPT: TypeAdapter[Script] = TypeAdapter(Script)
-_PRODUCT: TypeAdapter[Product] = TypeAdapter(Product)
+_TABLES: dict[Kind, Table] = {"script": script, "product": product}
 
 
 def put_documents(
@@ -23,14 +20,15 @@ def put_documents(
     """Stores new and changed documents; (stored, unchanged). A document is known by its id and locale."""
     stored = unchanged = 0
     for document in documents:
-        table, content = _row(document)
-        digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        table = _TABLES["script" if isinstance(document, Script) else "product"]
+        line = to_line(document)
+        content_hash = digest(line)
         key = (table.c.site_id == site_id) & (table.c.id == document.id) & (table.c.locale == document.locale)
         known = connection.execute(select(table.c.content_hash).where(key)).scalar()
-        if known == digest:
+        if known == content_hash:
             unchanged += 1
             continue
-        values = {"document": content, "content_hash": digest, "updated_at": now}
+        values = {"document": orjson.loads(line), "content_hash": content_hash, "updated_at": now}
         if known is None:
             row = {"site_id": site_id, "id": document.id, "locale": document.locale, **values}
             connection.execute(insert(table).values(**row))
@@ -40,31 +38,14 @@ def put_documents(
     return stored, unchanged
 
 
-def load_scripts(connection: Connection, *, site_id: str) -> list[Script]:
-    """All scripts of a site, ordered by id."""
-    return [_SCRIPT.validate_python(content) for content in _contents(connection, script, site_id)]
-
-
-def load_products(connection: Connection, *, site_id: str, locale: str | None = None) -> list[Product]:
-    """All products of a site, ordered by id; of one locale when given."""
-    products = [_PRODUCT.validate_python(content) for content in _contents(connection, product, site_id)]
-    return [item for item in products if locale is None or item.locale == locale]
-
-
-def remove_documents(
-    connection: Connection, kind: type[Script] | type[Product], ids: Iterable[str], *, site_id: str
-) -> int:
-    """Removes documents in all their locales; how many rows went."""
-    table = script if kind is Script else product
-    return connection.execute(delete(table).where(table.c.site_id == site_id, table.c.id.in_(list(ids)))).rowcount
-
-
-def _row(document: Script | Product) -> tuple[Table, dict[str, Any]]:
-    if isinstance(document, Script):
-        return script, _SCRIPT.dump_python(document, mode="json")
-    return product, _PRODUCT.dump_python(document, mode="json")
-
-
-def _contents(connection: Connection, table: Table, site_id: str) -> list[Any]:
+def load_documents(connection: Connection, kind: Kind, *, site_id: str) -> list[Script | Product]:
+    """All documents of one kind of a site, ordered by id and locale."""
+    table = _TABLES[kind]
     query = select(table.c.document).where(table.c.site_id == site_id).order_by(table.c.id, table.c.locale)
-    return list(connection.execute(query).scalars())
+    return [from_line(kind, orjson.dumps(content)) for content in connection.execute(query).scalars()]
+
+
+def remove_documents(connection: Connection, kind: Kind, ids: Iterable[str], *, site_id: str) -> int:
+    """Removes documents in all their locales; how many rows went."""
+    table = _TABLES[kind]
+    return connection.execute(delete(table).where(table.c.site_id == site_id, table.c.id.in_(list(ids)))).rowcount

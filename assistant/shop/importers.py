@@ -239,7 +239,9 @@ def put_contact(connection: Connection, row: ContactRow, *, site_id: str, secret
             )
         )
         return True
-    changed: dict[str, Any] = {name: value for name, value in values.items() if value is not None and known[name] != value}
+    changed: dict[str, Any] = {
+        name: value for name, value in values.items() if value is not None and known[name] != value
+    }
     if row.since is not None and row.since < known["first_seen_at"]:
         changed["first_seen_at"] = row.since
     if changed:
