@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from assistant.storage.engine import connect, sqlite_file
+from assistant.storage.seal import refuse_lost
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -60,7 +61,11 @@ def is_current(url: str) -> bool:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Applies the missing migrations, all in one transaction. Does nothing when there are none."""
+    """Applies the missing migrations, all in one transaction; makes the database when there is none and never was one.
+
+    Raises Unavailable(code="database_missing") when one was here before and is gone.
+    """
+    refuse_lost(url)
     _run(url, lambda config: command.upgrade(config, revision))
 
 

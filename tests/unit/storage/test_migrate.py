@@ -14,11 +14,6 @@ from assistant.storage.engine import connect
 from assistant.storage.tables import metadata
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{(tmp_path / 'data' / 'staywell.db').as_posix()}"
-
-
 def test_up_from_nothing_gives_the_tables_exactly(url: str) -> None:
     migrate.upgrade(url)
     engine = connect(url)
