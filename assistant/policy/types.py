@@ -20,6 +20,7 @@ class Option:
     relevance: float = 0.0  # how well it answers what was said, 0..1
     why_not: str | None = None  # set: not eligible, and why
     document_id: str | None = None
+    treatment: bool = False  # meant to keep the customer, beyond ordinary service: never for holdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class DecisionContext:
     need_human: float | None
     asks_for_human: bool
     safety: str | None  # "legal", "self_harm", "threat" …: a word that no bot should answer
-    customer_value: int  # expected margin of the label window, minor units
+    customer_value: int  # expected margin of the year ahead, minor units
     holdout: bool
     holder: str  # 'bot' or 'agent:<id>'
     superseded: bool  # a later message follows within the pause
@@ -43,12 +44,19 @@ class DecisionContext:
     queue_length: int
     floor: float
     temperature: float
+    verified: bool = False
+    waiting: bool = False  # a person has been called and nobody has taken over yet
+    resolved: bool = False
+    clarifies_in_a_row: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One result of the policy. `probabilities` is over `eligible`, in order, and sums to 1."""
+    """One result of the policy. `probabilities` is over `eligible`, in order, and sums to 1.
+
+    `overrides` names the rules that acted. `forced`: one of them took the decision, the propensity is 1.
+    """
 
     action: Option
     eligible: tuple[Option, ...]
@@ -59,3 +67,5 @@ class Decision:
     overrides: tuple[str, ...]
     ineligible: tuple[tuple[str, str], ...]
     policy_version: str
+    forced: bool = False
+    escalation_reason: str | None = None  # why a person is called, for the task
