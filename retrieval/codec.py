@@ -1,0 +1,39 @@
+"""Documents to and from JSON lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any, Literal
+
+import orjson
+
+from retrieval.documents import Offer, Product, Script
+
+Kind = Literal["script", "product"]
+Document = Script | Product
+KINDS: tuple[Kind, ...] = ("script", "product")
+_SCRIPT_TUPLES = ("reasons", "bands", "examples", "slots", "quick_replies")
+
+
+def to_line(document: Document) -> bytes:
+    """One JSON object without a line break, keys sorted: equal documents give equal bytes."""
+    return orjson.dumps(dataclasses.asdict(document), option=orjson.OPT_SORT_KEYS)
+
+
+def from_line(kind: Kind, line: bytes) -> Document:
+    """The document of a line that `to_line` wrote. Raises ValueError, TypeError or KeyError on anything else."""
+    fields: dict[str, Any] = orjson.loads(line)
+    if kind == "product":
+        return Product(**{**fields, "regions": tuple(fields["regions"])})
+    fields.update({name: tuple(fields[name]) for name in _SCRIPT_TUPLES})
+    fields["offer"] = None if fields["offer"] is None else Offer(**fields["offer"])
+    return Script(**fields)
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 over the parts, in hexadecimal."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()

@@ -1,0 +1,299 @@
+"""All documents of one kind in a snapshot: their index rows, entries, columns for filters, and the documents themselves.
+
+A *row* is one indexed text. An *entry* is what a search can find: a product, or a family of scripts whatever their locales. A
+product has one row; a family has one for each title and each example in each locale, and its best row speaks for it, so that a
+question in one language finds a script that is only worded like it in the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import codec, lexical, vectors
+from retrieval.codec import Document, Kind
+from retrieval.documents import Encoder, Product, Script, SearchContext, Vector
+from retrieval.eligibility import best_locale, language, script_refusal
+from retrieval.errors import BadSnapshot
+from retrieval.text import clean
+from retrieval.vectors import Mask, Rows
+
+Progress = Callable[[str, int, int], None]
+Known = Callable[[str], Vector | None]
+_MASKS = 64  # remembered filters
+_DOCUMENTS = 4_096  # remembered parsed documents
+_BATCH = 256
+
+
+def product_text(product: Product) -> str:
+    """What of a product is indexed: title, brand and category first, then attributes, then the description."""
+    attributes = " ".join(f"{name.replace('_', ' ')} {value}" for name, value in product.attributes.items())
+    return clean(
+        " . ".join(
+            part for part in (product.title, product.brand, product.category, product.description, attributes) if part
+        )
+    )
+
+
+def script_texts(script: Script) -> list[str]:
+    """What of a script is indexed: what customers say, and its title. Its wording is not: it is what we say."""
+    return [clean(text) for text in dict.fromkeys((*script.examples, script.title))]
+
+
+def write(
+    kind: Kind,
+    documents: Sequence[Document],
+    folder: Path,
+    encoder: Encoder | None,
+    known: Known,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Write a collection. `known` gives the vector of a text by its hash where an earlier snapshot has it. Returns counts."""
+    folder.mkdir(parents=True)
+    ordered = sorted(documents, key=lambda document: (_entry_key(document), document.locale, document.id))
+    texts: list[str] = []
+    entry_of_row: list[int] = []
+    entry_of_document: list[int] = []
+    entries = -1
+    previous: str | None = None
+    for document in ordered:
+        key = _entry_key(document)
+        entries += key != previous
+        previous = key
+        entry_of_document.append(entries)
+        own = [product_text(document)] if isinstance(document, Product) else script_texts(document)
+        texts.extend(own)
+        entry_of_row.extend([entries] * len(own))
+    lines = [codec.to_line(document) for document in ordered]
+    (folder / "documents.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    offsets = np.cumsum([0, *(len(line) + 1 for line in lines)], dtype=np.int64)
+    hashes = [codec.digest(text.encode()) for text in texts]
+    id_hashes = np.asarray([_id_hash(document.id) for document in ordered], dtype=np.uint64)
+    id_order = np.argsort(id_hashes, kind="stable")
+    locales = sorted({document.locale for document in ordered})
+    regions = sorted({region for document in ordered if isinstance(document, Product) for region in document.regions})
+    np.savez(
+        folder / "columns.npz",
+        offsets=offsets,
+        id_hashes=id_hashes[id_order],
+        id_order=id_order,
+        entry_of_row=np.asarray(entry_of_row, dtype=np.int32),
+        entry_of_document=np.asarray(entry_of_document, dtype=np.int32),
+        locale=np.asarray([locales.index(document.locale) for document in ordered], dtype=np.int16),
+        locales=np.asarray(locales, dtype=np.str_),
+        stock=np.asarray(
+            [document.stock > 0 if isinstance(document, Product) else True for document in ordered], dtype=np.bool_
+        ),
+        regions=np.asarray(regions, dtype=np.str_),
+        region_bits=np.asarray(
+            [[_sold_in(document, region) for region in regions] for document in ordered], dtype=np.bool_
+        ).reshape(len(ordered), len(regions)),
+        everywhere=np.asarray(
+            [isinstance(document, Script) or not document.regions for document in ordered], dtype=np.bool_
+        ),
+    )
+    (folder / "hashes.bin").write_bytes(b"".join(bytes.fromhex(text_hash) for text_hash in hashes))
+    lexical.write(texts, folder / "lexical", _named(progress, f"{kind} words"))
+    encoded = 0
+    if encoder is not None:
+        matrix, encoded = _encode(kind, texts, hashes, encoder, known, progress)
+        vectors.write(matrix, folder / "vectors.faiss", _named(progress, f"{kind} index"))
+    return {"documents": len(ordered), "entries": entries + 1, "rows": len(texts), "encoded": encoded}
+
+
+def _encode(
+    kind: Kind, texts: Sequence[str], hashes: Sequence[str], encoder: Encoder, known: Known, progress: Progress | None
+) -> tuple[Vector, int]:
+    matrix = np.empty((len(texts), encoder.dim), dtype=np.float32)
+    missing: list[int] = []
+    for row, text_hash in enumerate(hashes):
+        vector = known(text_hash)
+        if vector is None:
+            missing.append(row)
+        else:
+            matrix[row] = vector
+    for start in range(0, len(missing), _BATCH):
+        batch = missing[start : start + _BATCH]
+        matrix[batch] = encoder.encode([texts[row] for row in batch])
+        if progress is not None:
+            progress(f"{kind} vectors", start + len(batch), len(missing))
+    return matrix, len(missing)
+
+
+def _sold_in(document: Document, region: str) -> bool:
+    return isinstance(document, Script) or not document.regions or region in document.regions
+
+
+def _entry_key(document: Document) -> str:
+    return document.family if isinstance(document, Script) else document.id
+
+
+def _named(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(name, done, total)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Rows and entries that a context allows."""
+
+    rows: Mask | None  # None: all
+    row_count: int
+    entries: Mask
+    entry_count: int
+    documents: NDArray[np.int64]  # by entry: the document to return, where the entry is allowed
+
+
+class Collection:
+    """An opened collection. Immutable; searches may run in several threads at once."""
+
+    def __init__(self, kind: Kind, folder: Path, dense: bool) -> None:
+        self.kind = kind
+        try:
+            with np.load(folder / "columns.npz", allow_pickle=False) as columns:
+                self._columns = {name: columns[name] for name in columns.files}
+            self._lines = (folder / "documents.jsonl").open("rb")
+            self._map = mmap.mmap(self._lines.fileno(), 0, access=mmap.ACCESS_READ)
+            self._hashes = (folder / "hashes.bin").read_bytes()
+        except (OSError, ValueError, KeyError) as fault:
+            raise BadSnapshot(f"{folder.name}: {fault}") from fault
+        self.entry_of_row: NDArray[np.int32] = self._columns["entry_of_row"]
+        self.entry_count = int(self.entry_of_row[-1]) + 1
+        self.first_row = np.searchsorted(self.entry_of_row, np.arange(self.entry_count + 1))
+        self.single = len(self.entry_of_row) == self.entry_count  # one row an entry: rows are entries
+        self.lexical = lexical.LexicalIndex(folder / "lexical")
+        self.dense = vectors.DenseIndex(folder / "vectors.faiss") if dense else None
+        self._locales: list[str] = self._columns["locales"].tolist()
+        self._lock = threading.Lock()
+        self._masks: OrderedDict[tuple[str, str | None], Filter] = OrderedDict()
+        self._parsed: OrderedDict[int, Document] = OrderedDict()
+        self._scripts: list[Script] = []
+        self._variants: list[dict[str, int]] = []
+        if kind == "script":
+            self._scripts = [self._script(number) for number in range(len(self))]
+            self._variants = [{} for _ in range(self.entry_count)]
+            for number, script in enumerate(self._scripts):
+                self._variants[int(self._columns["entry_of_document"][number])][script.locale] = number
+
+    def __len__(self) -> int:
+        return len(self._columns["entry_of_document"])
+
+    def close(self) -> None:
+        """Release the mapped documents. Vectors and keyword arrays go with the last reference."""
+        self._map.close()
+        self._lines.close()
+
+    def document(self, number: int) -> Document:
+        """The document at a position, parsed on first use."""
+        with self._lock:
+            found = self._parsed.get(number)
+            if found is not None:
+                self._parsed.move_to_end(number)
+                return found
+        start, end = self._columns["offsets"][number : number + 2].tolist()
+        found = codec.from_line(self.kind, self._map[start:end])
+        with self._lock:
+            self._parsed[number] = found
+            if len(self._parsed) > _DOCUMENTS:
+                self._parsed.popitem(last=False)
+        return found
+
+    def vectors_by_hash(self) -> Mapping[str, Vector]:
+        """The vector of each indexed text by the hash of the text; empty without a dense index."""
+        if self.dense is None:
+            return {}
+        size = 32
+        return {
+            self._hashes[row * size : (row + 1) * size].hex(): self.dense.vectors[row]
+            for row in range(len(self._hashes) // size)
+        }
+
+    def filter(self, context: SearchContext) -> Filter:
+        """What the context allows."""
+        return self._filter_scripts(context) if self.kind == "script" else self._filter_products(context)
+
+    def rows_of(self, entries: Rows) -> tuple[Rows, NDArray[np.int64]]:
+        """All rows of the entries, and for each row the position of its entry in `entries`."""
+        if self.single:
+            return entries, np.arange(len(entries))
+        rows = [np.arange(self.first_row[entry], self.first_row[entry + 1]) for entry in entries.tolist()]
+        sizes = [len(part) for part in rows]
+        return np.concatenate(rows) if rows else entries, np.repeat(np.arange(len(entries)), sizes)
+
+    def _script(self, number: int) -> Script:
+        found = self.document(number)
+        if not isinstance(found, Script):
+            raise BadSnapshot(f"document {number} is not a script")
+        return found
+
+    def _filter_scripts(self, context: SearchContext) -> Filter:
+        documents = np.full(self.entry_count, -1, dtype=np.int64)
+        for entry, numbers in enumerate(self._variants):
+            chosen = best_locale(list(numbers), context.locale)
+            if chosen is not None and script_refusal(self._scripts[numbers[chosen]], context) is None:
+                documents[entry] = numbers[chosen]
+        entries = documents >= 0
+        rows = entries[self.entry_of_row]
+        return Filter(rows, int(rows.sum()), entries, int(entries.sum()), documents)
+
+    def _filter_products(self, context: SearchContext) -> Filter:
+        key = (context.locale, context.region)
+        with self._lock:
+            found = self._masks.get(key)
+        if found is None:
+            found = self._product_filter(*key)
+            with self._lock:
+                self._masks[key] = found
+                if len(self._masks) > _MASKS:
+                    self._masks.popitem(last=False)
+        if not context.exclude:
+            return found
+        entries = found.entries.copy()
+        entries[self._entries_of(context.exclude)] = False
+        rows = entries if self.single else entries[self.entry_of_row]
+        return Filter(rows, int(np.count_nonzero(rows)), entries, int(np.count_nonzero(entries)), found.documents)
+
+    def _product_filter(self, locale: str, region: str | None) -> Filter:
+        entry_of_document = self._columns["entry_of_document"]
+        allowed = self._columns["stock"].copy()
+        if region is not None:
+            regions = self._columns["regions"].tolist()
+            allowed &= (
+                self._columns["region_bits"][:, regions.index(region)]
+                if region in regions
+                else self._columns["everywhere"]
+            )
+        documents = np.full(self.entry_count, -1, dtype=np.int64)
+        # A shop that keeps its catalogue in one language sells to everybody: other languages stand in, the wanted one wins.
+        wanted = {number for number, name in enumerate(self._locales) if language(name) == language(locale)}
+        exact = {number for number, name in enumerate(self._locales) if name == locale}
+        preference = np.asarray(
+            [(number in wanted) + (number in exact) for number in range(len(self._locales))], dtype=np.int8
+        )[self._columns["locale"]]
+        for level in range(3):
+            numbers = np.flatnonzero(allowed & (preference == level))
+            documents[entry_of_document[numbers]] = numbers
+        entries = documents >= 0
+        rows = entries[self.entry_of_row]
+        count = int(entries.sum())
+        return Filter(None if bool(rows.all()) else rows, int(rows.sum()), entries, count, documents)
+
+    def _entries_of(self, names: Iterable[str]) -> NDArray[np.int64]:
+        """The entries of the product ids that exist here."""
+        wanted = np.asarray([_id_hash(name) for name in names], dtype=np.uint64)
+        hashes = self._columns["id_hashes"]
+        places = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
+        numbers = self._columns["id_order"][places[hashes[places] == wanted]]
+        return np.asarray(self._columns["entry_of_document"][numbers], dtype=np.int64)
+
+
+def _id_hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")

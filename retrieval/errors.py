@@ -1,0 +1,25 @@
+"""What can go wrong in retrieval. Plain exceptions: this package knows no web framework and no error tree of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class BadSnapshot(Exception):
+    """An index snapshot that must not be used: damaged, incomplete, of another format, or made with another encoder."""
+
+
+class NoSnapshot(Exception):
+    """There is no usable index snapshot in the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """A row that was left out of an import. `line` counts from 1 and includes a header."""
+
+    line: int
+    reason: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source or 'line'}:{self.line}: {self.reason}"

@@ -1,0 +1,58 @@
+"""Dense and sparse evidence made one score in [0, 1]. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from retrieval.documents import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How evidence is joined.
+
+    `rrf`: reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), 1 / (k + rank) summed over the sources and divided
+    by its maximum. `convex`: alpha × cosine + (1 − alpha) × share of the query's idf that was matched, which is comparable
+    between queries and is the better one where alpha was fitted (Bruch, Gai and Ingber, TOIS 2023).
+    """
+
+    method: Literal["rrf", "convex"] = "convex"
+    alpha: float = 0.5
+    k: int = 60
+
+    def scores(self, cosines: Vector | None, sparse: Vector, bound: float) -> Vector:
+        """Float32 [n] in [0, 1]. `cosines` None: sparse alone. `bound`: what a sparse score cannot exceed."""
+        share: Vector = np.clip(sparse / bound, 0.0, 1.0).astype(np.float32)
+        if cosines is None:
+            return share
+        if self.method == "convex":
+            mixed = self.alpha * np.clip(cosines, 0.0, 1.0) + (1.0 - self.alpha) * share
+            return np.asarray(mixed, dtype=np.float32)
+        total = 1.0 / (self.k + ranks(cosines)) + np.where(sparse > 0, 1.0 / (self.k + ranks(sparse)), 0.0)
+        return np.asarray(total * (self.k + 1) / 2.0, dtype=np.float32)
+
+
+def ranks(scores: Vector) -> Vector:
+    """Rank from 1 of each score, the highest first; equal scores share the better rank. Float32 [n]."""
+    ordered = np.sort(-scores)
+    return np.asarray(np.searchsorted(ordered, -scores) + 1, dtype=np.float32)
+
+
+def diversify(scores: Vector, similarity: Vector, k: int, trade: float) -> list[int]:
+    """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): positions of k items, picked one by one.
+
+    Each pick maximises trade × score − (1 − trade) × highest similarity to what was picked. `scores` [n], `similarity` [n, n].
+    The first pick is always the highest score.
+    """
+    picked: list[int] = []
+    left = list(range(len(scores)))
+    closest = np.zeros(len(scores), dtype=np.float32)
+    while left and len(picked) < k:
+        gains = trade * scores[left] - (1.0 - trade) * closest[left] if picked else scores[left]
+        best = left.pop(int(np.argmax(gains)))
+        picked.append(best)
+        closest = np.maximum(closest, similarity[best])
+    return picked

@@ -1,0 +1,137 @@
+"""The keyword index: BM25 scores computed by bm25s when the index is built, summed by us when it is asked."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from retrieval.documents import Vector
+from retrieval.errors import BadSnapshot
+from retrieval.text import tokens
+from retrieval.vectors import Mask, Rows
+
+K1, B = 1.2, 0.75
+# Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.
+POSTINGS = 30_000
+
+
+def write(texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """Index the texts, one row each, into `folder` (numpy arrays and a JSON vocabulary, nothing pickled)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cut: list[list[str]] = []
+    for number, text in enumerate(texts, start=1):
+        cut.append(tokens(text))
+        if progress is not None and (number % 1_000 == 0 or number == len(texts)):
+            progress(number, len(texts))
+    words = sorted({word for row in cut for word in row}) or [""]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    index = bm25s.BM25(k1=K1, b=B, method="lucene")
+    index.index(([[vocabulary[word] for word in row] for row in cut], vocabulary), show_progress=False)
+    index.save(folder, allow_pickle=False, show_progress=False)
+
+
+class LexicalIndex:
+    """An opened keyword index, memory-mapped. Searches may run in several threads at once."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            index = bm25s.BM25.load(
+                folder, mmap=True, load_corpus=False, allow_pickle=False, load_vocab=False, show_progress=False
+            )
+            self._vocabulary: dict[str, int] = orjson.loads((folder / "vocab.index.json").read_bytes())
+            scores: Any = index.scores
+            self._weights: Vector = scores["data"]
+            self._rows: NDArray[np.int32] = scores["indices"]
+            self._starts: list[int] = np.asarray(scores["indptr"]).tolist()
+            self.count = int(scores["num_docs"])
+        except (OSError, ValueError, KeyError) as fault:
+            raise BadSnapshot(f"{folder.name}: not a readable keyword index") from fault
+        self._local = threading.local()
+
+    def search(self, words: Sequence[str], k: int, mask: Mask | None = None) -> tuple[Rows, Vector]:
+        """The k rows with the highest BM25 among those where `mask` holds: rows and scores, best first; fewer when fewer match."""
+        terms = self._terms(words)
+        if not terms:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        total = self._buffer()
+        read = 0
+        lists: list[NDArray[np.int32]] = []
+        later: list[int] = []
+        for term in terms:
+            start, end = self._starts[term], self._starts[term + 1]
+            if lists and read + end - start > POSTINGS:
+                later.append(term)
+                continue
+            rows = self._rows[start:end]
+            total[rows] += self._weights[start:end]  # a row stands once in a list, so plain addition is right
+            lists.append(rows)
+            read += end - start
+        touched = np.concatenate(lists) if len(lists) > 1 else np.asarray(lists[0])
+        allowed = touched if mask is None else touched[mask[touched]]
+        scores = total[allowed]
+        total[touched] = 0.0
+        for term in later:
+            scores = scores + self._weights_of(term, allowed)
+        # A row touched by t words stands t times with the same score: take t times as many, then keep one of each.
+        wide = k * len(lists)
+        if wide < len(allowed):
+            best = np.argpartition(-scores, wide - 1)[:wide]
+            allowed, scores = allowed[best], scores[best]
+        rows, first = np.unique(allowed, return_index=True)
+        order = np.argsort(-scores[first], kind="stable")[:k]
+        return rows[order].astype(np.int64), scores[first][order]
+
+    def scores(self, words: Sequence[str], rows: Rows) -> Vector:
+        """BM25 of each of the rows, float32 [len(rows)]."""
+        total = np.zeros(len(rows), dtype=np.float32)
+        for term in self._terms(words):
+            total += self._weights_of(term, rows)
+        return total
+
+    def matched(self, words: Sequence[str], row: int) -> list[str]:
+        """The words that a row contains, the most telling first."""
+        place = np.asarray([row])
+        found = [
+            word
+            for word in dict.fromkeys(words)
+            if word in self._vocabulary and self._weights_of(self._vocabulary[word], place)[0] > 0
+        ]
+        return sorted(found, key=self.idf, reverse=True)
+
+    def bound(self, words: Sequence[str]) -> float:
+        """What no row's score can exceed: the summed idf of the words (Lucene's form), unknown words included.
+
+        A score divided by it lies in [0, 1] and says how much of the query was matched.
+        """
+        return max(sum(self.idf(word) for word in set(words)), 1e-9)
+
+    def idf(self, word: str) -> float:
+        """How telling a word is: high when rare, and for words never seen."""
+        term = self._vocabulary.get(word)
+        seen = 0 if term is None else self._starts[term + 1] - self._starts[term]
+        return math.log(1.0 + (self.count - seen + 0.5) / (seen + 0.5))
+
+    def _terms(self, words: Sequence[str]) -> list[int]:
+        """Known terms, rarest first."""
+        known = {self._vocabulary[word] for word in words if word in self._vocabulary}
+        return sorted(known, key=lambda term: (self._starts[term + 1] - self._starts[term], term))
+
+    def _weights_of(self, term: int, rows: Any) -> Vector:
+        start, end = self._starts[term], self._starts[term + 1]
+        postings = self._rows[start:end]
+        places = np.minimum(np.searchsorted(postings, rows), end - start - 1)
+        return np.where(postings[places] == rows, self._weights[start:end][places], np.float32(0.0))
+
+    def _buffer(self) -> Vector:
+        buffer: Vector | None = getattr(self._local, "total", None)
+        if buffer is None:
+            buffer = self._local.total = np.zeros(self.count, dtype=np.float32)
+        return buffer

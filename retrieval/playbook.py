@@ -1,0 +1,139 @@
+"""The playbook: families of scripts, each in several locales, read from JSON lines and checked row by row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from jinja2 import TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from retrieval.documents import BANDS, Band, Offer, Reason, Script, Stage
+from retrieval.errors import RowFault
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
+# Names that a template may use without declaring them as slots: it must cope with their absence (`{% if name %}`).
+OPTIONAL_SLOTS = frozenset({"name", "greeting", "shop"})
+_LINK = re.compile(r"(?i)\b(?:https?:|www\.)")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _OfferRow(_Model):
+    id: Line
+    kind: Literal["voucher", "percent", "free_shipping", "replacement", "return_label"]
+    amount: int = Field(ge=0)
+    cost: int = Field(ge=0)
+    valid_days: int = Field(30, ge=1, le=365)
+
+
+class _Wording(_Model):
+    title: Line
+    text: Line
+    examples: tuple[Line, ...] = ()
+    quick_replies: tuple[Line, ...] = Field((), max_length=5)
+
+
+class FamilyRow(_Model):
+    """One line of a playbook file."""
+
+    family: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_/.-]{0,79}$")]
+    intent: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
+    stage: Stage
+    reasons: tuple[Reason, ...] = ()
+    bands: tuple[Band, ...] = Field(BANDS, min_length=1)
+    slots: tuple[str, ...] = ()
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    tone: Line = "warm"
+    offer: _OfferRow | None = None
+    approved_by: Line
+    version: int = Field(1, ge=1)
+    locales: dict[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")], _Wording] = Field(min_length=1)
+
+    def scripts(self) -> list[Script]:
+        """One script a locale, with ids `family@locale`."""
+        return [
+            Script(
+                id=f"{self.family}@{locale}",
+                family=self.family,
+                locale=locale,
+                title=wording.title,
+                text=wording.text,
+                intent=self.intent,
+                stage=self.stage,
+                reasons=self.reasons,
+                bands=self.bands,
+                examples=wording.examples,
+                slots=self.slots,
+                conditions=self.conditions,
+                tone=self.tone,
+                quick_replies=wording.quick_replies,
+                offer=None if self.offer is None else Offer(**self.offer.model_dump()),
+                approved_by=self.approved_by,
+                version=self.version,
+            )
+            for locale, wording in sorted(self.locales.items())
+        ]
+
+
+def packaged() -> Iterator[Path]:
+    """The files of the playbook that comes with the package."""
+    with resources.as_file(resources.files("retrieval").joinpath("playbook")) as folder:
+        yield from sorted(folder.glob("*.jsonl"))
+
+
+def load(paths: Iterable[Path]) -> tuple[list[Script], list[RowFault]]:
+    """Scripts of all good rows in the given files, and what is wrong with the others. A family may stand only once."""
+    scripts: list[Script] = []
+    faults: list[RowFault] = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            if not line.strip():
+                continue
+            place = f"{path.name}:{number}"
+            try:
+                row = FamilyRow.model_validate_json(line)
+            except ValidationError as fault:
+                faults.append(RowFault(number, explain(fault), path.name))
+                continue
+            problem = _problem(row)
+            if problem is None and row.family in seen:
+                problem = f"family {row.family!r} already stands at {seen[row.family]}"
+            if problem is not None:
+                faults.append(RowFault(number, problem, path.name))
+                continue
+            seen[row.family] = place
+            scripts.extend(row.scripts())
+    return scripts, faults
+
+
+def explain(fault: ValidationError) -> str:
+    """The first problems of a row in one line: where, and what."""
+    problems = [
+        f"{'.'.join(str(part) for part in error['loc']) or 'row'}: {error['msg']}"
+        for error in fault.errors(include_url=False)[:3]
+    ]
+    return "; ".join(problems)
+
+
+def _problem(row: FamilyRow) -> str | None:
+    """What a schema cannot see: templates that do not parse, undeclared slots, links, an offer outside compensation."""
+    environment = SandboxedEnvironment()
+    for locale, wording in row.locales.items():
+        try:
+            used = meta.find_undeclared_variables(environment.parse(wording.text))
+        except TemplateSyntaxError as fault:
+            return f"locales.{locale}.text: line {fault.lineno}: {fault.message}"
+        undeclared = used - set(row.slots) - OPTIONAL_SLOTS
+        if undeclared:
+            return f"locales.{locale}.text: slots used but not declared: {', '.join(sorted(undeclared))}"
+        if _LINK.search(wording.text):
+            return f"locales.{locale}.text: a link must come through a slot, not stand in the wording"
+    return None

@@ -1,0 +1,250 @@
+"""Search over the serving snapshot: eligible documents, dense and sparse evidence fused, ranked for the customer's risk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.codec import Kind
+from retrieval.collection import Collection, Filter
+from retrieval.documents import Band, Candidate, Product, Script, SearchContext, Vector
+from retrieval.errors import NoSnapshot
+from retrieval.fusion import Fusion, diversify
+from retrieval.snapshot import Snapshot
+from retrieval.text import clean, content_words
+from retrieval.vectors import Rows
+
+FUSIONS: Mapping[Kind, Fusion] = {"script": Fusion("convex", alpha=0.8), "product": Fusion("convex", alpha=0.4)}
+# Weight of relevance against variety. Who may leave gets what fits best; who is content may look around. An answer is never
+# worth much less for being different, so scripts are spread only where they are about equally good.
+TRADE: Mapping[Kind, Mapping[Band, float]] = {
+    "script": {"high": 1.0, "elevated": 1.0, "low": 0.95},
+    "product": {"high": 1.0, "elevated": 0.9, "low": 0.75},
+}
+POOL = 64  # entries that are scored in full, from each source
+REASON_BONUS = 0.05  # for a script that is meant for one of the customer's reasons
+ALIKE = 0.97  # cosine from which two products are variants of one
+SIMILAR = 0.5  # cosine from which "similar in meaning" is given as a ground
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Scored entries, best first."""
+
+    entries: Rows
+    scores: Vector
+    cosines: Vector | None
+    sparse: Vector
+    best_rows: Rows  # the row that speaks for each entry
+    reasons: NDArray[np.bool_]
+
+    def take(self, order: NDArray[np.int64] | Sequence[int]) -> _Pool:
+        """The pool in another order."""
+        places = np.asarray(order, dtype=np.int64)
+        cosines = None if self.cosines is None else self.cosines[places]
+        return _Pool(
+            self.entries[places],
+            self.scores[places],
+            cosines,
+            self.sparse[places],
+            self.best_rows[places],
+            self.reasons[places],
+        )
+
+
+class Retriever:
+    """Searches the snapshot it holds. Thread-safe: a search keeps the snapshot it began with when another is swapped in."""
+
+    def __init__(self, snapshot: Snapshot | None, fusions: Mapping[Kind, Fusion] = FUSIONS) -> None:
+        self._snapshot = snapshot
+        self._fusions = dict(FUSIONS) | dict(fusions)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot that serves now."""
+        return self._snapshot
+
+    @property
+    def ready(self) -> bool:
+        """Whether searches can be answered at all."""
+        return self._snapshot is not None
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What is missing: "no_index", or "lexical_only" when there are no vectors. Empty when all is well."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return ("no_index",)
+        return () if snapshot.fingerprint is not None else ("lexical_only",)
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Serve another snapshot from the next search on."""
+        self._snapshot = snapshot  # one reference assignment: atomic
+
+    def search(self, vector: Vector | None, text: str, context: SearchContext) -> list[Candidate]:
+        """At most `context.k` eligible candidates, best first; k where k eligible documents exist and vectors are at hand.
+
+        `vector` [d] is the encoded query, None when the encoder failed: then words alone count. Raises `NoSnapshot` when there
+        is no index, ValueError when the vector has another length than the index.
+        """
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise NoSnapshot("no index snapshot is loaded")
+        collection = snapshot.collections.get(context.kind)
+        if collection is None or context.k <= 0:
+            return []
+        allowed = collection.filter(context)
+        if allowed.entry_count == 0:
+            return []
+        words = content_words(text)
+        pool = _gather(collection, allowed, _usable(vector, collection), words, context, self._fusions[context.kind])
+        chosen = _choose(collection, allowed, pool, context)
+        return [
+            Candidate(
+                document=collection.document(int(allowed.documents[chosen.entries[place]])),
+                rank=place,
+                score=float(chosen.scores[place]),
+                sources=_sources(chosen, place),
+                why=_why(collection, allowed, chosen, place, words, context),
+            )
+            for place in range(len(chosen.entries))
+        ]
+
+    def by_intent(self, intent: str, context: SearchContext) -> list[Candidate]:
+        """Eligible scripts of one intent, in the order of their families: for replies that no question asks for."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise NoSnapshot("no index snapshot is loaded")
+        collection = snapshot.collections.get("script")
+        if collection is None:
+            return []
+        allowed = collection.filter(context)
+        scripts = [collection.document(int(allowed.documents[entry])) for entry in np.flatnonzero(allowed.entries)]
+        found = [script for script in scripts if isinstance(script, Script) and script.intent == intent][: context.k]
+        return [Candidate(script, rank, 1.0, {}, (f"intent:{intent}",)) for rank, script in enumerate(found)]
+
+
+def _usable(vector: Vector | None, collection: Collection) -> Vector | None:
+    if vector is None or collection.dense is None:
+        return None
+    if vector.shape != (collection.dense.dim,):
+        raise ValueError(f"the query vector has shape {vector.shape}, the index holds {collection.dense.dim}-d vectors")
+    return np.asarray(vector, dtype=np.float32) if np.isfinite(vector).all() else None
+
+
+def _gather(
+    collection: Collection,
+    allowed: Filter,
+    vector: Vector | None,
+    words: list[str],
+    context: SearchContext,
+    fusion: Fusion,
+) -> _Pool:
+    """Score the best entries of each source with the evidence of both."""
+    size = max(POOL, 4 * context.k)
+    parts = [_sparse_entries(collection, allowed, words, size)]
+    if vector is not None:
+        parts.append(_dense_entries(collection, allowed, vector, size))
+    entries = np.unique(np.concatenate(parts))
+    rows, owner = collection.rows_of(entries)
+    row_sparse = collection.lexical.scores(words, rows)
+    row_cosines = None if vector is None or collection.dense is None else collection.dense.cosines(vector, rows)
+    bound = collection.lexical.bound(words)
+    if collection.single:
+        sparse, cosines, best_rows = row_sparse, row_cosines, rows
+    else:
+        sparse = _highest(row_sparse, owner, len(entries))
+        cosines = None if row_cosines is None else _highest(row_cosines, owner, len(entries))
+        row_scores = fusion.scores(row_cosines, row_sparse, bound)
+        order = np.lexsort((-row_scores, owner))
+        best_rows = rows[order[np.searchsorted(owner, np.arange(len(entries)))]]
+    scores = fusion.scores(cosines, sparse, bound)
+    reasons = np.zeros(len(entries), dtype=np.bool_)
+    if context.kind == "script" and context.reasons:
+        for place, entry in enumerate(entries.tolist()):
+            document = collection.document(int(allowed.documents[entry]))
+            reasons[place] = isinstance(document, Script) and bool(set(document.reasons) & set(context.reasons))
+        scores = np.where(reasons, scores + np.float32(REASON_BONUS) * (1.0 - scores), scores).astype(np.float32)
+    pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons)
+    return pool.take(np.argsort(-scores, kind="stable"))
+
+
+def _highest(values: Vector, owner: NDArray[np.int64], count: int) -> Vector:
+    best = np.full(count, -np.inf, dtype=np.float32)
+    np.maximum.at(best, owner, values)
+    return best
+
+
+def _sparse_entries(collection: Collection, allowed: Filter, words: list[str], size: int) -> Rows:
+    rows, _ = collection.lexical.search(words, size, allowed.rows)
+    return rows if collection.single else np.unique(collection.entry_of_row[rows]).astype(np.int64)
+
+
+def _dense_entries(collection: Collection, allowed: Filter, vector: Vector, size: int) -> Rows:
+    if collection.dense is None:
+        return np.empty(0, dtype=np.int64)
+    wanted = size if collection.single else 4 * size
+    while True:
+        rows, _ = collection.dense.search(vector, wanted, allowed.rows, allowed.row_count)
+        if collection.single:
+            return rows
+        entries = np.unique(collection.entry_of_row[rows]).astype(np.int64)
+        if len(entries) >= min(size, allowed.entry_count) or wanted >= allowed.row_count:
+            return entries
+        wanted *= 2
+
+
+def _choose(collection: Collection, allowed: Filter, pool: _Pool, context: SearchContext) -> _Pool:
+    """Fold near-duplicates, then spread by risk, and cut to k."""
+    head = pool.take(np.arange(min(len(pool.entries), max(4 * context.k, 16))))
+    similarity = _similarity(collection, head)
+    if context.kind == "product":
+        first = _unlike(collection, allowed, head, similarity, context.k)
+        head, similarity = head.take(first), similarity[np.ix_(first, first)]
+    return head.take(diversify(head.scores, similarity, context.k, TRADE[context.kind][context.band]))
+
+
+def _similarity(collection: Collection, pool: _Pool) -> Vector:
+    if collection.dense is None:
+        return np.eye(len(pool.entries), dtype=np.float32)
+    own = collection.dense.vectors[pool.best_rows]
+    return np.asarray(np.clip(own @ own.T, 0.0, 1.0), dtype=np.float32)
+
+
+def _unlike(collection: Collection, allowed: Filter, pool: _Pool, similarity: Vector, k: int) -> list[int]:
+    """Positions without near-duplicates of better ones; these follow only where fewer than k would be left."""
+    kept: list[int] = []
+    folded: list[int] = []
+    titles: set[str] = set()
+    for place, entry in enumerate(pool.entries.tolist()):
+        title = clean(collection.document(int(allowed.documents[entry])).title).casefold()
+        alike = title in titles or (collection.dense is not None and bool((similarity[place, kept] >= ALIKE).any()))
+        (folded if alike else kept).append(place)
+        titles.add(title)
+    return kept + folded[: max(0, k - len(kept))]
+
+
+def _sources(pool: _Pool, place: int) -> dict[str, float]:
+    found = {"sparse": float(pool.sparse[place])}
+    if pool.cosines is not None:
+        found["dense"] = float(pool.cosines[place])
+    if pool.reasons[place]:
+        found["reason"] = 1.0
+    return found
+
+
+def _why(
+    collection: Collection, allowed: Filter, pool: _Pool, place: int, words: list[str], context: SearchContext
+) -> tuple[str, ...]:
+    codes = [f"matched:{word}" for word in collection.lexical.matched(words, int(pool.best_rows[place]))[:5]]
+    if pool.cosines is not None and pool.cosines[place] >= SIMILAR:
+        codes.append("similar")
+    document = collection.document(int(allowed.documents[pool.entries[place]]))
+    if isinstance(document, Script):
+        codes.extend(f"reason:{reason}" for reason in context.reasons if reason in document.reasons)
+    elif isinstance(document, Product) and context.region is not None and document.regions:
+        codes.append(f"region:{context.region}")
+    return tuple(codes)
