@@ -143,7 +143,9 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """The offer's deadline has come."""
+    """The offer's deadline has come, or cannot be trusted (`set_back`: the clock that made it has been set back)."""
+
+    set_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +251,8 @@ def decide(task: Task, command: Command, now: int) -> Transition:
         case Decline(agent, offer_id):
             _must_be_offered(task, agent, offer_id)
             return _go(task, "decline", agent, now, agent=agent)
-        case Expire():
-            if task.state == "offered" and task.deadline is not None and now < task.deadline:
+        case Expire(set_back):
+            if task.state == "offered" and task.deadline is not None and now < task.deadline and not set_back:
                 raise Conflict("the offer still stands", code="early")
             return _go(task, "expire", "system", now, agent=task.offered_to)
         case Lose(agent):

@@ -1,0 +1,245 @@
+"""What the console is shown: rows of the database as frames. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
+
+from assistant.escalation import presence, store
+from assistant.escalation.frames import Desk, DeskNote, DeskScore, TaskCard
+from assistant.escalation.routing import order_key
+from assistant.escalation.sweeper import to_waiting
+from assistant.identity.agents import Agent
+from assistant.storage.tables import agent as agents
+from assistant.storage.tables import contact, conversation, event, note, score, site, task
+from assistant.wire import Ev, SenderKind
+
+MOST_CARDS: Final = 200  # of each list; the head of the queue is what counts
+PREVIEW: Final = 120
+REPLY_DUE_MS: Final = 120_000  # unless the site's settings say `reply_seconds`
+
+_SENDERS: Final[Mapping[str, SenderKind]] = {"contact": "contact", "bot": "bot", "system": "system"}
+
+
+def sender_kind(sender: str) -> SenderKind:
+    """'agent' of 'agent:<id>'."""
+    return _SENDERS.get(sender, "agent")
+
+
+def display_name(name: str | None, contact_id: str) -> str:
+    """What an agent calls a contact; a guest goes by the end of the id."""
+    return name or f"Guest {contact_id[-4:]}"
+
+
+def agent_names(connection: Connection, site_id: str) -> dict[str, str]:
+    """Names of the shop's agents, disabled ones too, by sender ('agent:<id>')."""
+    rows = connection.execute(select(agents.c.id, agents.c.name).where(agents.c.site_id == site_id))
+    return {f"agent:{row.id}": row.name for row in rows}
+
+
+def to_ev(row: RowMapping, names: Mapping[str, str]) -> Ev:
+    """A row of `event` as it goes over the wire."""
+    return Ev(
+        seq=row["seq"],
+        id=row["id"],
+        sender=sender_kind(row["sender"]),
+        kind=row["kind"],
+        cmid=row["cmid"],
+        reply_to=row["reply_to"],
+        name=names.get(row["sender"]),
+        body=row["body"],
+        data=row["data"],
+        at=row["at"],
+    )
+
+
+def notes_of(connection: Connection, conversation_id: str, *, known: Iterable[str] = ()) -> list[DeskNote]:
+    """Notes of a conversation but for those already `known`, oldest first."""
+    rows = connection.execute(
+        select(note, agents.c.name)
+        .join(agents, agents.c.id == note.c.agent_id)
+        .where(note.c.conversation_id == conversation_id)
+        .order_by(note.c.at, note.c.id)
+    ).mappings()
+    seen = set(known)
+    return [
+        DeskNote(
+            conv=conversation_id,
+            id=row["id"],
+            agent=row["name"],
+            body=row["body"],
+            after_seq=row["after_seq"],
+            at=row["at"],
+        )
+        for row in rows
+        if row["id"] not in seen
+    ]
+
+
+def scores_of(connection: Connection, conversation_id: str, *, after: int = 0) -> list[DeskScore]:
+    """The latest score of each contact turn with seq > `after`, ascending."""
+    rows = connection.execute(
+        select(score)
+        .where(score.c.conversation_id == conversation_id, score.c.seq > after)
+        .order_by(score.c.seq, score.c.created_at, score.c.id)
+    ).mappings()
+    latest = {row["seq"]: row for row in rows}
+    return [
+        DeskScore(
+            conv=conversation_id,
+            seq=seq,
+            churn=row["churn"],
+            low=row["low"],
+            high=row["high"],
+            band=row["band"],
+            need_human=row["need_human"],
+            dissatisfaction=row["dissatisfaction"],
+            reasons=row["reasons"],
+            drivers=row["drivers"],
+        )
+        for seq, row in latest.items()
+    ]
+
+
+def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int]) -> Desk:
+    """The whole desk as `who` may see it. `seen`: the last seq the agent has read, by conversation."""
+    offered = cards(connection, who.site_id, (task.c.state == "offered") & (task.c.offered_to == who.id), seen)
+    mine = cards(connection, who.site_id, task.c.state.in_(store.HELD) & (task.c.agent_id == who.id), seen)
+    not_to_me = (task.c.state == "queued") | ((task.c.state == "offered") & (task.c.offered_to != who.id))
+    waiting = cards(connection, who.site_id, not_to_me, seen)
+    others = cards(connection, who.site_id, task.c.state.in_(store.HELD) & (task.c.agent_id != who.id), seen)
+    return Desk(
+        now=now,
+        presence=presence.here(connection, who.id).seen_as(now),
+        load=len(mine),
+        capacity=who.capacity,
+        offered=offered,
+        mine=mine,
+        waiting=waiting,
+        others=others,
+    )
+
+
+def card_of(connection: Connection, site_id: str, conversation_id: str) -> TaskCard | None:
+    """The live task of a conversation."""
+    live = (task.c.conversation_id == conversation_id) & (task.c.state != "done")
+    return next(iter(cards(connection, site_id, live, {})), None)
+
+
+def cards(connection: Connection, site_id: str, which: ColumnElement[bool], seen: Mapping[str, int]) -> list[TaskCard]:
+    """Lines of the queue, first served first, at most `MOST_CARDS`."""
+    holder = agents.alias("holder")
+    rows = (
+        connection.execute(
+            select(
+                task,
+                contact.c.id.label("contact_id"),
+                contact.c.name.label("contact_name"),
+                contact.c.verified,
+                conversation.c.locale,
+                conversation.c.risk,
+                conversation.c.band,
+                conversation.c.reasons,
+                site.c.currency,
+                site.c.settings,
+                holder.c.name.label("agent_name"),
+            )
+            .join(conversation, conversation.c.id == task.c.conversation_id)
+            .join(contact, contact.c.id == conversation.c.contact_id)
+            .join(site, site.c.id == task.c.site_id)
+            .join(holder, holder.c.id == task.c.agent_id, isouter=True)
+            .where(task.c.site_id == site_id, which)
+        )
+        .mappings()
+        .all()
+    )
+    ordered = sorted(rows, key=lambda row: order_key(to_waiting(row)))[:MOST_CARDS]
+    ids = [row["conversation_id"] for row in ordered]
+    previews = _previews(connection, ids)
+    open_since = _unanswered(connection, ids, seen)
+    return [_card(row, previews.get(row["conversation_id"]), open_since.get(row["conversation_id"])) for row in ordered]
+
+
+def _card(row: RowMapping, preview: RowMapping | None, unanswered: tuple[int, int] | None) -> TaskCard:
+    unread, since = unanswered or (0, None)
+    reply_ms = int(row["settings"].get("reply_seconds", REPLY_DUE_MS // 1000)) * 1000
+    return TaskCard(
+        task=row["id"],
+        conv=row["conversation_id"],
+        state=row["state"],
+        name=display_name(row["contact_name"], row["contact_id"]),
+        verified=row["verified"],
+        locale=row["locale"],
+        reason=row["reason"],
+        reasons=reason_codes(row["reasons"]),
+        risk=row["risk"],
+        band=row["band"],
+        value_at_stake=row["value_at_stake"],
+        currency=row["currency"],
+        preview=(preview["body"] or "")[:PREVIEW] if preview is not None else "",
+        preview_from=sender_kind(preview["sender"]) if preview is not None else "contact",
+        waiting_since=row["queued_at"],
+        offer=row["offer_id"],
+        deadline=row["deadline"],
+        agent=row["agent_name"],
+        agent_id=row["agent_id"],
+        assign_epoch=row["assign_epoch"],
+        unread=unread,
+        due_at=since + reply_ms if since is not None and row["state"] == "assigned" else None,
+    )
+
+
+def reason_codes(reasons: Sequence[Any]) -> list[str]:
+    """Codes of a stored list of reasons, whether they come with probabilities or without."""
+    return [entry["reason"] if isinstance(entry, Mapping) else str(entry) for entry in reasons]
+
+
+def _previews(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
+    """The last thing that anybody wrote, by conversation."""
+    last = (
+        select(event.c.conversation_id, func.max(event.c.seq).label("seq"))
+        .where(event.c.conversation_id.in_(ids), event.c.body.is_not(None))
+        .group_by(event.c.conversation_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(event.c.conversation_id, event.c.body, event.c.sender).join(
+            last, (event.c.conversation_id == last.c.conversation_id) & (event.c.seq == last.c.seq)
+        )
+    ).mappings()
+    return {row["conversation_id"]: row for row in rows}
+
+
+def _unanswered(connection: Connection, ids: Sequence[str], seen: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Contact messages since the last one of an agent or of the assistant: (how many are unread, when the first came).
+
+    `unread` leaves out those up to `seen`; a reply is due all the same.
+    """
+    answered = (
+        select(event.c.conversation_id, func.max(event.c.seq).label("seq"))
+        .where(
+            event.c.conversation_id.in_(ids),
+            event.c.body.is_not(None),
+            or_(event.c.sender.like("agent:%"), event.c.sender == "bot"),
+        )
+        .group_by(event.c.conversation_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(event.c.conversation_id, event.c.seq, event.c.at)
+        .join(answered, answered.c.conversation_id == event.c.conversation_id, isouter=True)
+        .where(
+            event.c.conversation_id.in_(ids),
+            event.c.sender == "contact",
+            event.c.kind == "message",
+            event.c.seq > func.coalesce(answered.c.seq, 0),
+        )
+        .order_by(event.c.conversation_id, event.c.seq)
+    )
+    found: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        unread, since = found.get(row.conversation_id, (0, row.at))
+        found[row.conversation_id] = (unread + (row.seq > seen.get(row.conversation_id, 0)), since)
+    return found
