@@ -84,7 +84,7 @@ def test_history_holds_only_what_was_known_then(shop_storage: Storage, site_id: 
     assert (report.stored, [row.line for row in report.bad]) == (1, [2])
     bought.write_text(
         '{"order": "A1", "customer": "c1", "date": "2026-01-05", "total": 3, "lines": [{"product_id": "p", "quantity": 2}]}\n'
-        '{"order": "A2", "customer": "c1", "date": "2027-01-05", "total": 3}\n'
+        '{"order": "A2", "customer": "c1", "date": "2027-02-05", "total": 3}\n'
     )
     back.write_text(
         '{"return_no": "R1", "order": "A1", "customer": "c1", "date": "2026-01-09", "amount": 3, "reason": "quality"}\n'

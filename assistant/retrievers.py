@@ -1,0 +1,112 @@
+"""One retriever a site: opened at the start, rebuilt in the background when the site's documents changed, swapped while serving."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from assistant.shop.catalogue import load_documents
+from assistant.storage.engine import Storage
+from assistant.storage.tables import product, script, site
+from assistant.turns.ports import Unavailable
+from retrieval import store
+from retrieval.collection import Progress
+from retrieval.documents import Encoder, Product, Script
+from retrieval.errors import NoSnapshot
+from retrieval.search import Retriever
+
+log = structlog.get_logger()
+LOOK_SECONDS = 5.0
+
+Mark = tuple[int, int, int, int]
+
+
+def change_mark(connection: Connection, site_id: str) -> Mark:
+    """Changes whenever a document of the site is stored or removed: counts and latest times of scripts and products."""
+    found: list[int] = []
+    for table in (script, product):
+        row = connection.execute(
+            select(func.count(), func.coalesce(func.max(table.c.updated_at), 0)).where(table.c.site_id == site_id)
+        ).one()
+        found += [int(row[0]), int(row[1])]
+    return (found[0], found[1], found[2], found[3])
+
+
+class SiteRetrievers:
+    """The retrievers of all sites. `encoder` None: by words only, which is reported as degraded."""
+
+    def __init__(self, storage: Storage, encoder: Encoder | None, folder: Path) -> None:
+        self._storage = storage
+        self._encoder = encoder
+        self._folder = folder
+        self._retrievers: dict[str, Retriever] = {}
+        self._marks: dict[str, Mark] = {}
+        self._problems: dict[str, str] = {}
+
+    def for_site(self, site_id: str) -> Retriever | Unavailable:
+        """The retriever in force now."""
+        found = self._retrievers.get(site_id)
+        return found if found is not None and found.ready else Unavailable("no_index")
+
+    def version(self, site_id: str) -> str:
+        """Names the index in force, for the log."""
+        found = self._retrievers.get(site_id)
+        return found.snapshot.name if found is not None and found.snapshot is not None else "none"
+
+    @property
+    def degraded(self) -> dict[str, str]:
+        """Sites whose search is less than it should be, and why."""
+        found = {f"index:{site_id}": why for site_id, why in self._problems.items()}
+        for site_id, retriever in self._retrievers.items():
+            if retriever.degraded:
+                found.setdefault(f"index:{site_id}", ", ".join(retriever.degraded))
+        return found
+
+    def refresh(self, progress: Progress | None = None) -> int:
+        """Opens, or rebuilds, what is missing or behind the database; how many sites changed. Blocks: call it in a thread."""
+        changed = 0
+        for site_id in self._storage.read_sync(
+            lambda connection: list(connection.execute(select(site.c.id)).scalars())
+        ):
+            mark = self._storage.read_sync(lambda connection, which=site_id: change_mark(connection, which))  # type: ignore[misc]
+            if self._marks.get(site_id) == mark:
+                continue
+            try:
+                self._bring_up(site_id, progress)
+            except (NoSnapshot, OSError, ValueError) as error:
+                self._problems[site_id] = str(error)
+                log.error("index_failed", site=site_id, reason=str(error))
+                continue
+            self._problems.pop(site_id, None)
+            self._marks[site_id] = mark
+            changed += 1
+        return changed
+
+    async def watch(self) -> None:
+        """Keeps the retrievers fresh until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                if await asyncio.to_thread(self.refresh):
+                    log.info("index_swapped", versions={key: self.version(key) for key in self._retrievers})
+            except Exception as error:
+                log.error("index_watch_failed", exc_info=error)
+
+    def _bring_up(self, site_id: str, progress: Progress | None) -> None:
+        documents = self._storage.read_sync(
+            lambda connection: (
+                load_documents(connection, "script", site_id=site_id),
+                load_documents(connection, "product", site_id=site_id),
+            )
+        )
+        scripts = [document for document in documents[0] if isinstance(document, Script)]
+        products = [document for document in documents[1] if isinstance(document, Product)]
+        snapshot = store.build(self._folder / site_id, scripts, products, self._encoder, progress)
+        known = self._retrievers.get(site_id)
+        if known is None:
+            self._retrievers[site_id] = Retriever(snapshot)
+        else:
+            known.swap(snapshot)
