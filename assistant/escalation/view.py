@@ -157,9 +157,11 @@ def cards(connection: Connection, site_id: str, which: ColumnElement[bool], seen
     )
     ordered = sorted(rows, key=lambda row: order_key(to_waiting(row)))[:MOST_CARDS]
     ids = [row["conversation_id"] for row in ordered]
-    previews = _previews(connection, ids)
+    last_words = previews(connection, ids)
     open_since = _unanswered(connection, ids, seen)
-    return [_card(row, previews.get(row["conversation_id"]), open_since.get(row["conversation_id"])) for row in ordered]
+    return [
+        _card(row, last_words.get(row["conversation_id"]), open_since.get(row["conversation_id"])) for row in ordered
+    ]
 
 
 def _card(row: RowMapping, preview: RowMapping | None, unanswered: tuple[int, int] | None) -> TaskCard:
@@ -178,7 +180,7 @@ def _card(row: RowMapping, preview: RowMapping | None, unanswered: tuple[int, in
         band=row["band"],
         value_at_stake=row["value_at_stake"],
         currency=row["currency"],
-        preview=(preview["body"] or "")[:PREVIEW] if preview is not None else "",
+        preview=preview_text(preview),
         preview_from=sender_kind(preview["sender"]) if preview is not None else "contact",
         waiting_since=row["queued_at"],
         offer=row["offer_id"],
@@ -196,7 +198,12 @@ def reason_codes(reasons: Sequence[Any]) -> list[str]:
     return [entry["reason"] if isinstance(entry, Mapping) else str(entry) for entry in reasons]
 
 
-def _previews(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
+def preview_text(row: RowMapping | None) -> str:
+    """The beginning of what was said."""
+    return "" if row is None else str(row["body"])[:PREVIEW]
+
+
+def previews(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
     """The last thing that anybody wrote, by conversation."""
     last = (
         select(event.c.conversation_id, func.max(event.c.seq).label("seq"))
