@@ -35,16 +35,24 @@ class Appended:
 
 
 def open_conversation(
-    connection: Connection, *, site_id: str, contact_id: str, locale: str, now: int, channel: str = "web"
+    connection: Connection,
+    *,
+    site_id: str,
+    contact_id: str,
+    locale: str,
+    now: int,
+    channel: str = "web",
+    conversation_id: str | None = None,
+    epoch: str | None = None,
 ) -> str:
-    """Starts an empty conversation and returns its id."""
-    conversation_id = new_id()
+    """Starts an empty conversation and returns its id. `conversation_id` and `epoch`: those that were promised to a client."""
+    conversation_id = conversation_id or new_id()
     connection.execute(
         insert(conversation).values(
             id=conversation_id,
             site_id=site_id,
             contact_id=contact_id,
-            epoch=new_id(),
+            epoch=epoch or new_id(),
             locale=locale,
             channel=channel,
             created_at=now,
@@ -54,23 +62,86 @@ def open_conversation(
     return conversation_id
 
 
-def get(connection: Connection, conversation_id: str, *, site_id: str, contact_id: str | None = None) -> RowMapping:
-    """The conversation's row. Raises Forbidden, the same for absent and foreign ones."""
+def get(
+    connection: Connection,
+    conversation_id: str,
+    *,
+    site_id: str,
+    contact_id: str | None = None,
+    for_update: bool = False,
+) -> RowMapping:
+    """The conversation's row. Raises Forbidden, the same for absent and foreign ones.
+
+    `for_update` keeps other writers off it until the end of the transaction, where the database has more than one.
+    """
     query = select(conversation).where(conversation.c.id == conversation_id, conversation.c.site_id == site_id)
     if contact_id is not None:
         query = query.where(conversation.c.contact_id == contact_id)
+    if for_update:
+        query = query.with_for_update()
     row = connection.execute(query).mappings().first()
     if row is None:
         raise Forbidden("no such conversation")
     return row
 
 
+def find(connection: Connection, conversation_id: str) -> RowMapping | None:
+    """The conversation's row, whoever's it is."""
+    return connection.execute(select(conversation).where(conversation.c.id == conversation_id)).mappings().first()
+
+
+def latest_open(connection: Connection, *, site_id: str, contact_id: str) -> RowMapping | None:
+    """The contact's newest conversation that is not resolved."""
+    query = (
+        select(conversation)
+        .where(
+            conversation.c.contact_id == contact_id,
+            conversation.c.site_id == site_id,
+            conversation.c.status != "resolved",
+        )
+        .order_by(conversation.c.created_at.desc(), conversation.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).mappings().first()
+
+
+def heads(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """(epoch, last seq) of those of `ids` that exist."""
+    query = select(conversation.c.id, conversation.c.epoch, conversation.c.head).where(conversation.c.id.in_(ids))
+    return {row.id: (row.epoch, row.head) for row in connection.execute(query)}
+
+
+def rate(connection: Connection, conversation_id: str, score: int) -> None:
+    """Notes the contact's rating, 1 to 5, for lists; the truth is in the log."""
+    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(csat=score))
+
+
+def resolve(connection: Connection, conversation_id: str, *, now: int) -> None:
+    """Ends a conversation; the `resolved` event is the caller's."""
+    connection.execute(
+        update(conversation)
+        .where(conversation.c.id == conversation_id)
+        .values(status="resolved", resolved_at=now, updated_at=now)
+    )
+
+
+def mark_seen(connection: Connection, conversation_id: str, seq: int) -> None:
+    """The contact has seen everything up to `seq`; never goes back, never beyond the last event."""
+    connection.execute(
+        update(conversation)
+        .where(conversation.c.id == conversation_id, conversation.c.seen_seq < seq, conversation.c.head >= seq)
+        .values(seen_seq=seq)
+    )
+
+
 def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: int) -> Appended:
     """Appends one event with the next seq.
 
     A known (sender, cmid) gives the old seq with dup=True when kind and body are the same, and raises
-    Conflict(code="cmid_conflict") when they differ. The caller's transaction holds the writer, so seq is gapless.
+    Conflict(code="cmid_conflict") when they differ. Raises Forbidden when there is no such conversation. Seq is gapless: it is
+    counted in the conversation's row, which this transaction holds from here on.
     """
+    _hold(connection, conversation_id)
     if new.cmid is not None:
         known = connection.execute(
             select(event.c.seq, event.c.id, event.c.kind, event.c.body).where(
@@ -86,7 +157,9 @@ def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: 
         .where(conversation.c.id == conversation_id)
         .values(head=conversation.c.head + 1, updated_at=now)
         .returning(conversation.c.head)
-    ).scalar_one()
+    ).scalar_one_or_none()
+    if seq is None:
+        raise Forbidden("no such conversation")
     event_id = new_id()
     connection.execute(
         insert(event).values(
@@ -105,6 +178,12 @@ def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: 
     return Appended(seq, event_id, dup=False)
 
 
+def _hold(connection: Connection, conversation_id: str) -> None:
+    """Keeps other writers off the conversation, so that two of them cannot both find a cmid unknown. SQLite has one writer."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(conversation.c.id).where(conversation.c.id == conversation_id).with_for_update())
+
+
 def read(connection: Connection, conversation_id: str, *, after: int = 0, limit: int = 500) -> Sequence[RowMapping]:
     """Events with seq > after, ascending, at most `limit`."""
     return (
@@ -117,3 +196,22 @@ def read(connection: Connection, conversation_id: str, *, after: int = 0, limit:
         .mappings()
         .all()
     )
+
+
+def read_before(
+    connection: Connection, conversation_id: str, *, before: int | None = None, limit: int = 50
+) -> tuple[Sequence[RowMapping], bool]:
+    """A page of history: the newest `limit` events with seq < `before`, ascending, and whether there are older ones."""
+    query = select(event).where(event.c.conversation_id == conversation_id)
+    if before is not None:
+        query = query.where(event.c.seq < before)
+    rows = connection.execute(query.order_by(event.c.seq.desc()).limit(limit + 1)).mappings().all()
+    return list(reversed(rows[:limit])), len(rows) > limit
+
+
+def find_sent(connection: Connection, conversation_id: str, sender: str, cmid: str) -> RowMapping | None:
+    """The event that `sender` sent under `cmid`."""
+    query = select(event).where(
+        event.c.conversation_id == conversation_id, event.c.sender == sender, event.c.cmid == cmid
+    )
+    return connection.execute(query).mappings().first()
