@@ -160,8 +160,8 @@ class Collection:
         try:
             with np.load(folder / "columns.npz", allow_pickle=False) as columns:
                 self._columns = {name: columns[name] for name in columns.files}
-            self._lines = (folder / "documents.jsonl").open("rb")
-            self._map = mmap.mmap(self._lines.fileno(), 0, access=mmap.ACCESS_READ)
+            with (folder / "documents.jsonl").open("rb") as lines:
+                self._lines = mmap.mmap(lines.fileno(), 0, access=mmap.ACCESS_READ)
             self._hashes = (folder / "hashes.bin").read_bytes()
         except (OSError, ValueError, KeyError) as fault:
             raise BadSnapshot(f"{folder.name}: {fault}") from fault
@@ -186,11 +186,6 @@ class Collection:
     def __len__(self) -> int:
         return len(self._columns["entry_of_document"])
 
-    def close(self) -> None:
-        """Release the mapped documents. Vectors and keyword arrays go with the last reference."""
-        self._map.close()
-        self._lines.close()
-
     def document(self, number: int) -> Document:
         """The document at a position, parsed on first use."""
         with self._lock:
@@ -199,7 +194,7 @@ class Collection:
                 self._parsed.move_to_end(number)
                 return found
         start, end = self._columns["offsets"][number : number + 2].tolist()
-        found = codec.from_line(self.kind, self._map[start:end])
+        found = codec.from_line(self.kind, self._lines[start:end])
         with self._lock:
             self._parsed[number] = found
             if len(self._parsed) > _DOCUMENTS:

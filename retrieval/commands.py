@@ -122,7 +122,9 @@ def search(
     reason: Annotated[list[str] | None, typer.Option(help="The customer's reasons.")] = None,
     region: Annotated[str | None, typer.Option(help="Where products must be sold.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many.")] = 5,
-    every_slot: Annotated[bool, typer.Option("--every-slot", help="As if all slots and facts were known.")] = True,
+    every_slot: Annotated[
+        bool, typer.Option("--every-slot/--no-slot", help="As if all slots and facts were known, or none.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Search the serving snapshot and say why each candidate came."""

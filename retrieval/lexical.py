@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from retrieval.documents import Vector
 from retrieval.errors import BadSnapshot
 from retrieval.text import tokens
 from retrieval.vectors import Mask, Rows
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 K1, B = 1.2, 0.75
 # Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.

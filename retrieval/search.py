@@ -22,8 +22,9 @@ FUSIONS: Mapping[Kind, Fusion] = {"script": Fusion("convex", alpha=0.8), "produc
 # worth much less for being different, so scripts are spread only where they are about equally good.
 TRADE: Mapping[Kind, Mapping[Band, float]] = {
     "script": {"high": 1.0, "elevated": 1.0, "low": 0.95},
-    "product": {"high": 1.0, "elevated": 0.9, "low": 0.75},
+    "product": {"high": 1.0, "elevated": 0.8, "low": 0.6},
 }
+RELEVANT = 0.5  # share of the best score above which variety may be sought
 POOL = 64  # entries that are scored in full, from each source
 REASON_BONUS = 0.05  # for a script that is meant for one of the customer's reasons
 ALIKE = 0.97  # cosine from which two products are variants of one
@@ -200,11 +201,19 @@ def _dense_entries(collection: Collection, allowed: Filter, vector: Vector, size
 def _choose(collection: Collection, allowed: Filter, pool: _Pool, context: SearchContext) -> _Pool:
     """Fold near-duplicates, then spread by risk, and cut to k."""
     head = pool.take(np.arange(min(len(pool.entries), max(4 * context.k, 16))))
+    if not len(head.entries):
+        return head
     similarity = _similarity(collection, head)
+    order, folded = list(range(len(head.entries))), list[int]()
     if context.kind == "product":
-        first = _unlike(collection, allowed, head, similarity, context.k)
-        head, similarity = head.take(first), similarity[np.ix_(first, first)]
-    return head.take(diversify(head.scores, similarity, context.k, TRADE[context.kind][context.band]))
+        order, folded = _fold(collection, allowed, head, similarity)
+    trade = TRADE[context.kind][context.band]
+    if trade < 1.0:
+        # Variety is sought among what is relevant: what scores far below the best only fills up.
+        near = [place for place in order if head.scores[place] >= RELEVANT * head.scores[0]]
+        spread = diversify(head.scores[near], similarity[np.ix_(near, near)], context.k, trade)
+        order = [near[place] for place in spread] + order[len(near) :]
+    return head.take([*order, *folded][: context.k])
 
 
 def _similarity(collection: Collection, pool: _Pool) -> Vector:
@@ -214,8 +223,8 @@ def _similarity(collection: Collection, pool: _Pool) -> Vector:
     return np.asarray(np.clip(own @ own.T, 0.0, 1.0), dtype=np.float32)
 
 
-def _unlike(collection: Collection, allowed: Filter, pool: _Pool, similarity: Vector, k: int) -> list[int]:
-    """Positions without near-duplicates of better ones; these follow only where fewer than k would be left."""
+def _fold(collection: Collection, allowed: Filter, pool: _Pool, similarity: Vector) -> tuple[list[int], list[int]]:
+    """Positions that stand for themselves, and near-duplicates of better ones, which only fill up a short list."""
     kept: list[int] = []
     folded: list[int] = []
     titles: set[str] = set()
@@ -224,7 +233,7 @@ def _unlike(collection: Collection, allowed: Filter, pool: _Pool, similarity: Ve
         alike = title in titles or (collection.dense is not None and bool((similarity[place, kept] >= ALIKE).any()))
         (folded if alike else kept).append(place)
         titles.add(title)
-    return kept + folded[: max(0, k - len(kept))]
+    return kept, folded
 
 
 def _sources(pool: _Pool, place: int) -> dict[str, float]:
