@@ -1,0 +1,183 @@
+"""The supervisor's calls: figures, search, one transcript, verdicts, CSV. Supervisors and admins only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import Connection
+
+from assistant.escalation.service import DeskDeps
+from assistant.identity import audit
+from assistant.identity.routes import AgentDeps, require_role
+from assistant.review import search, spreadsheet, summary, transcripts
+from assistant.review.search import Search
+from assistant.review.transcripts import NewReview, Verdict
+from retrieval.documents import Reason
+
+MOST_EXPORTED: Final = 10_000
+EXPORT_PAGE: Final = 500
+COLUMNS: Final = (
+    "id",
+    "name",
+    "verified",
+    "locale",
+    "created_at",
+    "updated_at",
+    "status",
+    "band",
+    "risk",
+    "reasons",
+    "turns",
+    "agent",
+    "csat",
+    "disposition",
+    "escalated",
+    "action_last",
+    "preview",
+)
+
+UlidPath = Annotated[str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Short = Annotated[str, Query(max_length=120)]
+
+
+class Label(BaseModel):
+    """What the supervisor knows better."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    will_leave: bool | None = None
+    reasons: Annotated[list[Reason] | None, Field(max_length=8)] = None
+    action: Annotated[str, StringConstraints(max_length=120)] | None = None
+
+
+class ReviewBody(BaseModel):
+    """A verdict."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    decision: Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] | None = None
+    verdict: Verdict
+    label: Label | None = None
+    comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+def filters(
+    q: Annotated[str, Query(max_length=search.LONGEST_QUERY)] = "",
+    band: Literal["", "low", "elevated", "high"] = "",
+    reason: Short = "",
+    status: Literal["", "open", "escalated", "resolved"] = "",
+    action: Short = "",
+    agent: Short = "",
+    locale: Annotated[str, Query(max_length=16)] = "",
+    disposition: Short = "",
+    contact: Short = "",
+    since: Annotated[int | None, Query(ge=0)] = None,
+    until: Annotated[int | None, Query(ge=0)] = None,
+    sort: search.Sort = "recent",
+) -> Search:
+    """The filters of the list and of its export, from the query string."""
+    return Search(
+        words=q,
+        band=band or None,
+        reason=reason or None,
+        status=status or None,
+        action=action or None,
+        agent=agent or None,
+        locale=locale or None,
+        disposition=disposition or None,
+        contact=contact or None,
+        since=since,
+        until=until,
+        sort=sort,
+    )
+
+
+Filters = Annotated[Search, Depends(filters)]
+
+
+def build_router(deps: DeskDeps) -> APIRouter:
+    """`/api/review/…`."""
+    router = APIRouter(prefix="/api/review", tags=["review"])
+    guard = require_role(AgentDeps(deps.storage, deps.bus, deps.clock, deps.settings), "supervisor", "admin")
+
+    @router.get("/summary")
+    async def figures(request: Request) -> dict[str, Any]:
+        who = (await guard(request)).agent
+        now = deps.clock()
+        return await deps.storage.read(lambda connection: summary.summarise(connection, who.site_id, now=now))
+
+    @router.get("/conversations")
+    async def conversations(
+        request: Request,
+        chosen: Filters,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> dict[str, Any]:
+        who = (await guard(request)).agent
+        page = await deps.storage.read(
+            lambda connection: search.find(connection, who.site_id, chosen, cursor=cursor, limit=limit)
+        )
+        return {"conversations": page.conversations, "next": page.next, "total": page.total}
+
+    @router.get("/conversations/{conv}")
+    async def conversation(conv: UlidPath, request: Request) -> dict[str, Any]:
+        who = (await guard(request)).agent
+        now = deps.clock()
+        content = await deps.storage.read(
+            lambda connection: transcripts.transcript(
+                connection, conv, site_id=who.site_id, now=now, render=deps.render
+            )
+        )
+        await deps.storage.write(lambda connection: transcripts.note_read(connection, who, conv, now=now))
+        return content
+
+    @router.post("/conversations/{conv}/reviews")
+    async def add_review(conv: UlidPath, body: ReviewBody, request: Request) -> dict[str, str]:
+        who = (await guard(request)).agent
+        now = deps.clock()
+        label = None if body.label is None else body.label.model_dump(exclude_none=True)
+        new = NewReview(body.verdict, body.decision, label, body.comment)
+        review_id = await deps.storage.write(
+            lambda connection: transcripts.add_review(connection, who, conv, new, now=now)
+        )
+        return {"id": review_id}
+
+    @router.get("/agents")
+    async def agents(request: Request) -> dict[str, Any]:
+        who = (await guard(request)).agent
+        return {"agents": await deps.storage.read(lambda connection: search.agents_of(connection, who.site_id))}
+
+    @router.get("/export.csv")
+    async def export(request: Request, chosen: Filters) -> StreamingResponse:
+        """The list as CSV, at most 10,000 lines."""
+        who = (await guard(request)).agent
+        now = deps.clock()
+
+        def work(connection: Connection) -> list[dict[str, Any]]:
+            rows: list[dict[str, Any]] = []
+            cursor: str | None = None
+            while len(rows) < MOST_EXPORTED:
+                page = search.find(connection, who.site_id, chosen, cursor=cursor, limit=EXPORT_PAGE)
+                rows += page.conversations
+                cursor = page.next
+                if cursor is None:
+                    break
+            return rows[:MOST_EXPORTED]
+
+        rows = await deps.storage.read(work)
+        await deps.storage.write(
+            lambda connection: audit.record(
+                connection, actor=who.sender, action="export", data={"conversations": len(rows)}, now=now
+            )
+        )
+        lines = spreadsheet.write(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
+        return StreamingResponse(
+            lines,
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="conversations.csv"'},
+        )
+
+    return router

@@ -1,0 +1,227 @@
+"""Finding conversations: words and filters in, a page of lines out. Reads only; every query is bound to one site.
+
+Words are words: SQL and pattern characters in them mean themselves. All words must be found, each in some message of the
+conversation or in the contact's name, e-mail or customer number; Chinese is found by any part of a word.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, func, or_, select
+
+from assistant.errors import BadInput
+from assistant.escalation import view
+from assistant.escalation.bundle import last_dispositions
+from assistant.storage.tables import agent, contact, conversation, decision, event, score, task
+
+Sort = Literal["recent", "risk", "uncertain"]
+
+MOST_WORDS: Final = 8
+LONGEST_QUERY: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for; None and '' mean any. `since` and `until` bound the time of creation, UTC ms."""
+
+    words: str = ""
+    band: str | None = None
+    reason: str | None = None
+    status: str | None = None
+    action: str | None = None  # a kind ('offer') or a whole action ('offer:voucher-10')
+    agent: str | None = None
+    locale: str | None = None
+    disposition: str | None = None
+    contact: str | None = None
+    since: int | None = None
+    until: int | None = None
+    sort: Sort = "recent"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some conversations, the cursor of the next page (None: this was the last), and how many there are in all."""
+
+    conversations: list[dict[str, Any]]
+    next: str | None
+    total: int
+
+
+def find(connection: Connection, site_id: str, search: Search, *, cursor: str | None, limit: int) -> Page:
+    """One page of `search`. Raises BadInput `bad_cursor`, `bad_query`."""
+    where = _where(site_id, search)
+    order = _order(search.sort)
+    query = (
+        select(
+            conversation,
+            contact.c.name.label("contact_name"),
+            contact.c.verified,
+            order.label("sort_key"),
+        )
+        .join(contact, contact.c.id == conversation.c.contact_id)
+        .where(where)
+        .order_by(order.desc(), conversation.c.id.desc())
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        key, last_id = _read_cursor(cursor)
+        query = query.where(or_(order < key, and_(order == key, conversation.c.id < last_id)))
+    rows = connection.execute(query).mappings().all()
+    total = connection.execute(
+        select(func.count())
+        .select_from(conversation.join(contact, contact.c.id == conversation.c.contact_id))
+        .where(where)
+    ).scalar_one()
+    page = rows[:limit]
+    following = _cursor(page[-1]) if len(rows) > limit else None
+    return Page(_lines(connection, site_id, page), following, int(total))
+
+
+def _where(site_id: str, search: Search) -> ColumnElement[bool]:
+    words = search.words.split()
+    if len(search.words) > LONGEST_QUERY or len(words) > MOST_WORDS:
+        raise BadInput(f"at most {MOST_WORDS} words and {LONGEST_QUERY} characters", code="bad_query")
+    conditions: list[ColumnElement[bool]] = [conversation.c.site_id == site_id]
+    conditions += [_has_word(word) for word in words]
+    for value, column in (
+        (search.band, conversation.c.band),
+        (search.status, conversation.c.status),
+        (search.contact, conversation.c.contact_id),
+    ):
+        if value:
+            conditions.append(column == value)
+    if search.locale:
+        conditions.append(
+            or_(
+                conversation.c.locale == search.locale,
+                conversation.c.locale.startswith(f"{search.locale}-", autoescape=True),
+            )
+        )
+    if search.reason:
+        quoted = orjson.dumps(search.reason).decode()
+        conditions.append(cast(conversation.c.reasons, Text).contains(quoted, autoescape=True))
+    if search.action:
+        conditions.append(_exists(decision, or_(decision.c.kind == search.action, decision.c.action == search.action)))
+    if search.agent:
+        conditions.append(_exists(task, task.c.agent_id == search.agent))
+    if search.disposition:
+        conditions.append(_exists(task, task.c.disposition == search.disposition))
+    if search.since is not None:
+        conditions.append(conversation.c.created_at >= search.since)
+    if search.until is not None:
+        conditions.append(conversation.c.created_at < search.until)
+    return and_(*conditions)
+
+
+def _has_word(word: str) -> ColumnElement[bool]:
+    return or_(
+        _exists(event, event.c.body.icontains(word, autoescape=True)),
+        contact.c.name.icontains(word, autoescape=True),
+        contact.c.email.icontains(word, autoescape=True),
+        contact.c.external_id == word,
+    )
+
+
+def _exists(table: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(table.c.conversation_id).where(table.c.conversation_id == conversation.c.id, condition).exists()
+
+
+def _order(sort: Sort) -> ColumnElement[Any]:
+    """What to sort by, highest first. Uncertain: the width of the last score's interval."""
+    match sort:
+        case "recent":
+            return conversation.c.updated_at.expression
+        case "risk":
+            return func.coalesce(conversation.c.risk, -1.0)
+        case "uncertain":
+            width = (
+                select(score.c.high - score.c.low)
+                .where(score.c.conversation_id == conversation.c.id, score.c.churn.is_not(None))
+                .order_by(score.c.seq.desc())
+                .limit(1)
+                .scalar_subquery()
+            )
+            return func.coalesce(width, -1.0)
+
+
+def _cursor(row: RowMapping) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([row["sort_key"], row["id"]])).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        key, last_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, binascii.Error, TypeError):
+        raise BadInput("the cursor is not one of ours", code="bad_cursor") from None
+    if not isinstance(key, int | float) or not isinstance(last_id, str):
+        raise BadInput("the cursor is not one of ours", code="bad_cursor")
+    return key, last_id
+
+
+def _lines(connection: Connection, site_id: str, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    ids = [row["id"] for row in rows]
+    names = view.agent_names(connection, site_id)
+    turns: dict[str, int] = dict(
+        connection.execute(
+            select(event.c.conversation_id, func.count())
+            .where(event.c.conversation_id.in_(ids), event.c.sender == "contact", event.c.kind == "message")
+            .group_by(event.c.conversation_id)
+        )
+        .tuples()
+        .all()
+    )
+    tasks = {
+        row["conversation_id"]: row
+        for row in connection.execute(
+            select(task.c.conversation_id, task.c.agent_id)
+            .where(task.c.conversation_id.in_(ids))
+            .order_by(task.c.created_at, task.c.id)
+        ).mappings()
+    }
+    actions = {
+        row.conversation_id: row.action
+        for row in connection.execute(
+            select(decision.c.conversation_id, decision.c.action)
+            .where(decision.c.conversation_id.in_(ids), decision.c.kind != "none")
+            .order_by(decision.c.seq)
+        )
+    }
+    results = last_dispositions(connection, ids)
+    last_words = view.previews(connection, ids)
+    lines = []
+    for row in rows:
+        of_task = tasks.get(row["id"])
+        lines.append(
+            {
+                "id": row["id"],
+                "name": view.display_name(row["contact_name"], row["contact_id"]),
+                "verified": row["verified"],
+                "locale": row["locale"],
+                "created_at": row["created_at"],
+                "updated_at": row["updated_at"],
+                "status": row["status"],
+                "band": row["band"],
+                "risk": row["risk"],
+                "reasons": view.reason_codes(row["reasons"]),
+                "turns": turns.get(row["id"], 0),
+                "agent": names.get(f"agent:{of_task['agent_id']}") if of_task is not None else None,
+                "csat": row["csat"],
+                "disposition": results.get(row["id"]),
+                "escalated": of_task is not None,
+                "action_last": actions.get(row["id"]),
+                "preview": view.preview_text(last_words.get(row["id"])),
+            }
+        )
+    return lines
+
+
+def agents_of(connection: Connection, site_id: str) -> list[dict[str, Any]]:
+    """Agents to filter by."""
+    rows = connection.execute(select(agent.c.id, agent.c.name).where(agent.c.site_id == site_id).order_by(agent.c.name))
+    return [{"id": row.id, "name": row.name} for row in rows]
