@@ -1,0 +1,139 @@
+// Resolve with a disposition, search, and the sheet of keys.
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import type { TaskCard } from "../protocol/gen";
+import type { Earlier } from "../ui/bundle";
+import { useLoad } from "../ui/hooks";
+import { useI18n } from "../ui/i18n";
+import { Band, Button, Choice, Dialog, Name, cx } from "../ui/parts";
+import { displayName, oneLine } from "../ui/text";
+import { useConsole, useDesk } from "./context";
+import { cards, control, type Thread } from "./state";
+
+const DISPOSITIONS = ["saved", "solved", "refunded", "lost", "follow_up", "spam"];
+const LONGEST_COMMENT = 2000;
+
+export function ResolveDialog({ thread, onClose }: { thread: Thread; onClose: () => void }) {
+  const { t, word } = useI18n();
+  const { desk } = useConsole();
+  const epoch = useDesk((state) => control(state, thread.conv).assignEpoch);
+  const [disposition, setDisposition] = useState<string | null>(null);
+  const [comment, setComment] = useState("");
+  const known = thread.bundle?.dispositions.length ? thread.bundle.dispositions : DISPOSITIONS;
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    if (!disposition) return;
+    desk.resolve(thread.conv, epoch, disposition, comment.trim());
+    onClose();
+  };
+  return (
+    <Dialog title={t("resolve.title", { name: displayName(thread.bundle?.contact.name, t("who.guest")) })} onClose={onClose}>
+      <form class="form" onSubmit={submit}>
+        <Choice label={t("resolve.how")} value={disposition} options={known.map((value) => ({ value, label: word("disposition", value) }))} onChange={setDisposition} class="grid-3" />
+        <p class="sm muted" aria-live="polite">{disposition ? word("disposition_means", disposition) : t("resolve.hint")}</p>
+        <label class="field"><span>{t("resolve.comment")}</span><textarea rows={3} maxLength={LONGEST_COMMENT} value={comment} onInput={(event) => setComment(event.currentTarget.value)} /></label>
+        <div class="dialog-foot"><Button onClick={onClose}>{t("cancel")}</Button><Button look="primary" type="submit" disabled={!disposition}>{t("do.resolve")}</Button></div>
+      </form>
+    </Dialog>
+  );
+}
+
+const KEYS: readonly (readonly [string, readonly string[]])[] = [
+  ["keys.accept", ["A"]], ["keys.decline", ["D"]], ["keys.next", ["J", "K"]], ["keys.reply", ["R"]], ["keys.note", ["N"]],
+  ["keys.insert", ["1", "…", "9"]], ["keys.insert_writing", ["Alt", "1", "…", "9"]], ["keys.canned", ["/"]], ["keys.send", ["Enter"]],
+  ["keys.newline", ["Shift", "Enter"]], ["keys.resolve", ["E"]], ["keys.return", ["B"]], ["keys.take_over", ["T"]],
+  ["keys.search", ["⌘", "K"]], ["keys.leave", ["Esc"]], ["keys.sheet", ["?"]],
+];
+
+export function KeysDialog({ onClose }: { onClose: () => void }) {
+  const { t } = useI18n();
+  return (
+    <Dialog title={t("keys.title")} onClose={onClose}>
+      <dl class="keys">
+        {KEYS.map(([label, keys]) => (
+          <div key={label}><dt>{t(label)}</dt><dd>{keys.map((key, i) => (key === "…" ? <span key={i}>…</span> : <kbd key={i}>{key}</kbd>))}</dd></div>
+        ))}
+      </dl>
+      <p class="sm muted">{t("keys.off")}</p>
+    </Dialog>
+  );
+}
+
+interface Hit {
+  conv: string;
+  name: string | null;
+  preview: string;
+  band: string | null;
+  risk: number | null;
+  where: string;
+}
+
+const MOST_HITS = 50;
+
+/** Everything of the desk whose name or last words contain all that was typed; of the open contact also earlier conversations. */
+export function SearchDialog({ thread, onClose }: { thread: Thread | null; onClose: () => void }) {
+  const { t, word } = useI18n();
+  const { desk, api } = useConsole();
+  const listed = useDesk((state) => state.desk);
+  const all = useDesk((state) => state);
+  const [typed, setTyped] = useState("");
+  const [picked, setPicked] = useState(0);
+  const input = useRef<HTMLInputElement>(null);
+  const id = useId();
+  const contact = thread?.bundle?.contact.id ?? null;
+  const [history] = useLoad(contact, (signal) => api.get<{ conversations: Earlier[] }>(`/api/desk/history?contact=${encodeURIComponent(contact!)}`, signal));
+  useEffect(() => input.current?.focus(), []);
+  const hits = useMemo(() => {
+    const where = (card: TaskCard): string => (listed?.mine.includes(card) ? t("queue.mine") : listed?.waiting.includes(card) ? t("queue.waiting") : t("queue.others"));
+    const found: Hit[] = cards(all).map((card) => ({
+      conv: card.conv, name: card.name, preview: card.preview, band: card.band ?? null, risk: card.risk ?? null, where: where(card),
+    }));
+    const seen = new Set(found.map((hit) => hit.conv));
+    for (const one of history.data?.conversations ?? []) {
+      if (!seen.has(one.id)) found.push({ conv: one.id, name: thread?.bundle?.contact.name ?? null, preview: one.preview ?? word("status", one.status), band: one.band, risk: one.risk, where: t("search.earlier") });
+    }
+    const wanted = typed.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    return found.filter((hit) => wanted.every((part) => `${hit.name ?? ""} ${hit.preview}`.toLocaleLowerCase().includes(part))).slice(0, MOST_HITS);
+  }, [typed, listed, history.data]);
+  const at = Math.min(picked, Math.max(0, hits.length - 1));
+  const choose = (hit: Hit | undefined): void => {
+    if (!hit) return;
+    onClose();
+    desk.select(hit.conv);
+  };
+  return (
+    <Dialog title={t("search.title")} onClose={onClose} class="search">
+      <input
+        ref={input}
+        type="text"
+        inputMode="search"
+        role="combobox"
+        aria-expanded={hits.length > 0}
+        aria-controls={`${id}-hits`}
+        aria-activedescendant={hits.length ? `${id}-${at}` : undefined}
+        aria-label={t("search.label")}
+        placeholder={t("search.label")}
+        value={typed}
+        onInput={(event) => { setTyped(event.currentTarget.value); setPicked(0); }}
+        onKeyDown={(event) => {
+          if (event.isComposing) return;
+          if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+            event.preventDefault();
+            setPicked((at + (event.key === "ArrowDown" ? 1 : hits.length - 1)) % Math.max(1, hits.length));
+          } else if (event.key === "Enter") {
+            event.preventDefault();
+            choose(hits[at]);
+          }
+        }}
+      />
+      <ul id={`${id}-hits`} role="listbox" aria-label={t("search.title")} class="hits">
+        {hits.map((hit, i) => (
+          <li key={hit.conv} id={`${id}-${i}`} role="option" aria-selected={i === at} class={cx("hit", i === at && "on")} onClick={() => choose(hit)}>
+            <span class="row"><span class="clip"><Name name={hit.name} fallback={t("who.guest")} /></span><span class="xs muted">{hit.where}</span><span class="sp" /><Band band={hit.band} risk={hit.risk} /></span>
+            <span class="sm muted clip"><bdi>{oneLine(hit.preview)}</bdi></span>
+          </li>
+        ))}
+      </ul>
+      {hits.length === 0 && <p class="sm muted" role="status">{t("search.nothing")}</p>}
+    </Dialog>
+  );
+}

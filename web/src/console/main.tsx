@@ -1,0 +1,19 @@
+import { render } from "preact";
+import en from "../strings/console.en.json";
+import zh from "../strings/console.zh.json";
+import uiEn from "../strings/ui.en.json";
+import uiZh from "../strings/ui.zh.json";
+import { I18nProvider } from "../ui/i18n";
+import { SessionGate } from "../ui/session";
+import { Console } from "./app";
+import "../ui/base.css";
+import "./console.css";
+
+const catalogue = { en: { ...uiEn, ...en }, zh: { ...uiZh, ...zh } };
+
+render(
+  <I18nProvider catalogue={catalogue}>
+    <SessionGate roles={["agent", "supervisor", "admin"]}>{(signedIn) => <Console {...signedIn} />}</SessionGate>
+  </I18nProvider>,
+  document.getElementById("app")!,
+);

@@ -1,0 +1,2 @@
+// esbuild takes stylesheets in; TypeScript needs to know that they may be imported.
+declare module "*.css";
