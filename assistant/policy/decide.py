@@ -42,6 +42,10 @@ def decide(context: DecisionContext, draw: float) -> Decision:
         )
         return _forced(context, last_resort, tuple(ineligible))
 
+    fresh = [option for option in eligible if not option.just_sent]
+    if fresh:
+        ineligible += [(option.key, "just_sent") for option in eligible if option.just_sent]
+        eligible = fresh
     eligible, crowded = _best_of(eligible, context)
     ineligible += [(option.key, "crowded") for option in crowded]
     values = tuple(worth(option, context.customer_value) for option in eligible)

@@ -9,14 +9,15 @@ from assistant.policy.types import ActionKind, DecisionContext, Option
 
 LOOP_LIMIT: Final = 3  # bot replies in a row that made nobody happier
 CLARIFY_LIMIT: Final = 2
+RELEVANT: Final = 0.25  # relevance below which an answer answers something else
 CLEAR: Final = 0.55  # relevance from which an answer needs no clarifying question
 NEED_HUMAN: Final = 0.5
 UNHAPPY: Final = 0.6
 
 # Rules that may call a person for a holdout customer: ordinary service, blind to the risk score.
-SERVICE_RULES: Final = frozenset({"asks_for_human", "safety", "loop_guard", "failed"})
-# Kinds that a holdout customer may get by choice; the rest are treatments.
-HOLDOUT_KINDS: Final[frozenset[ActionKind]] = frozenset({"reply", "clarify", "none"})
+SERVICE_RULES: Final = frozenset({"asks_for_human", "safety", "needs_person", "loop_guard", "failed"})
+# Kinds that are a treatment whenever they are chosen rather than forced. Others are one when the option says so.
+TREATMENTS: Final[frozenset[ActionKind]] = frozenset({"offer", "escalate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def forced(context: DecisionContext) -> Override | None:
         return Override("waiting", "none") if context.waiting else Override("safety", "escalate", context.safety)
     if context.superseded:
         return Override("superseded", "none")
+    if context.needs_person is not None and not context.waiting:
+        return Override("needs_person", "escalate", context.needs_person)
     if context.bot_replies_in_a_row >= LOOP_LIMIT and not context.waiting:
         return Override("loop_guard", "escalate", "loop")
     return None
@@ -53,7 +56,7 @@ def why_not(option: Option, context: DecisionContext, best_relevance: float) -> 
     """Why an option may not be taken, or None. `best_relevance` is that of the best reply on the table."""
     if option.why_not is not None:
         return option.why_not
-    if context.holdout and (option.kind not in HOLDOUT_KINDS or option.treatment):
+    if context.holdout and (option.kind in TREATMENTS or option.treatment):
         return "holdout"
     match option.kind:
         case "none":
@@ -63,6 +66,8 @@ def why_not(option: Option, context: DecisionContext, best_relevance: float) -> 
         case "recommend":
             if context.waiting:
                 return "waiting"
+            if option.relevance < RELEVANT:
+                return "irrelevant"
             unhappy = context.dissatisfaction is not None and context.dissatisfaction >= UNHAPPY
             return "unhappy" if unhappy else None
         case "escalate":
@@ -74,6 +79,8 @@ def why_not(option: Option, context: DecisionContext, best_relevance: float) -> 
                 return "loop"
             return "not_needed" if best_relevance >= CLEAR else None
         case "reply":
+            if option.relevance < RELEVANT:
+                return "irrelevant"
             return "waiting" if context.waiting and option.relevance < CLEAR else None
 
 

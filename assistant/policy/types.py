@@ -21,6 +21,7 @@ class Option:
     why_not: str | None = None  # set: not eligible, and why
     document_id: str | None = None
     treatment: bool = False  # meant to keep the customer, beyond ordinary service: never for holdout
+    just_sent: bool = False  # the same wording was the last thing said: only when nothing else is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,6 @@ class DecisionContext:
     holder: str  # 'bot' or 'agent:<id>'
     superseded: bool  # a later message follows within the pause
     bot_replies_in_a_row: int  # without the customer being any happier
-    same_reply_count: int  # times the best script was already sent
     agents_available: int
     queue_length: int
     floor: float
@@ -48,6 +48,7 @@ class DecisionContext:
     waiting: bool = False  # a person has been called and nobody has taken over yet
     resolved: bool = False
     clarifies_in_a_row: int = 0
+    needs_person: str | None = None  # the topic belongs with a person, says the playbook: the script's intent
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

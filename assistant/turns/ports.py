@@ -25,6 +25,10 @@ class Retriever(Protocol):
         """At most `context.k` eligible documents, the best first."""
         ...
 
+    def by_intent(self, intent: str, context: SearchContext) -> list[Candidate]:
+        """Eligible scripts of one intent, for replies that no question asks for."""
+        ...
+
 
 class Retrievers(Protocol):
     """The retriever of a site; it may be swapped for a newer index between two calls."""

@@ -10,9 +10,11 @@ from assistant.turns.ports import State
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The state after the message `seq`."""
+    """The state after the message `seq`, in one epoch of the conversation, of one model."""
 
     seq: int
+    epoch: str
+    model: str
     state: State
 
 
@@ -21,22 +23,20 @@ class StateCache:
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
-        self._kept: OrderedDict[tuple[str, str, str], Kept] = OrderedDict()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
 
-    def get(self, conversation_id: str, epoch: str, model: str, *, seq: int) -> Kept | None:
-        """The state to go on from for the turn `seq`; None when there is none, or it has seen later messages."""
-        key = (conversation_id, epoch, model)
-        kept = self._kept.get(key)
-        if kept is None or kept.seq > seq:
+    def before(self, conversation_id: str, seq: int, model: str) -> Kept | None:
+        """A state to go on from for the message `seq`; None when there is none, or it has heard that message already."""
+        kept = self._kept.get(conversation_id)
+        if kept is None or kept.model != model or kept.seq >= seq:
             return None
-        self._kept.move_to_end(key)
+        self._kept.move_to_end(conversation_id)
         return kept
 
-    def put(self, conversation_id: str, epoch: str, model: str, kept: Kept) -> None:
+    def put(self, conversation_id: str, kept: Kept) -> None:
         """Keeps a state; the one that was used longest ago makes room."""
-        key = (conversation_id, epoch, model)
-        self._kept[key] = kept
-        self._kept.move_to_end(key)
+        self._kept[conversation_id] = kept
+        self._kept.move_to_end(conversation_id)
         while len(self._kept) > self._size:
             self._kept.popitem(last=False)
 

@@ -1,0 +1,129 @@
+"""Retrieval for a turn, off the event loop and within a deadline: scripts, products, and the wordings that no search finds."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from assistant.turns import wording
+from assistant.turns.options import Found
+from assistant.turns.ports import Retriever, Retrievers, Unavailable
+from retrieval.documents import REASONS, Band, Candidate, Script, SearchContext, Vector
+from retrieval.errors import NoSnapshot
+
+log = structlog.get_logger()
+
+SCRIPTS: Final = 10
+PRODUCTS: Final = 3
+PRODUCT_RELEVANT: Final = 0.35  # a product search score below it is a shot in the dark
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for. `known` names the slots that can be filled without products."""
+
+    site_id: str
+    text: str
+    vector: Vector | None
+    language: str
+    region: str | None
+    band: Band
+    reasons: tuple[str, ...]
+    owned: frozenset[str]
+    known: frozenset[str]
+    product_slots: frozenset[str]
+    verified: bool
+    has_order: bool
+
+
+class Finder:
+    """Searches in one thread of its own, because the index is single-threaded and the event loop must not wait."""
+
+    def __init__(self, retrievers: Retrievers, *, deadline_ms: int) -> None:
+        self._retrievers = retrievers
+        self._deadline_s = deadline_ms / 1000
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
+
+    async def find(self, wanted: Wanted) -> Found:
+        """What was found, or a Found whose `unavailable` says why there is nothing. Never raises."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await loop.run_in_executor(self._thread, self._find, wanted)
+        except TimeoutError:
+            return Found(unavailable="retrieval_deadline")
+        except NoSnapshot:
+            return Found(unavailable="no_index")
+        except Exception as error:
+            log.error("retrieval_failed", error=type(error).__name__)
+            return Found(unavailable="retrieval_failed")
+
+    def close(self) -> None:
+        """Lets the running search finish."""
+        self._thread.shutdown()
+
+    def _find(self, wanted: Wanted) -> Found:
+        retriever = self._retrievers.for_site(wanted.site_id)
+        if isinstance(retriever, Unavailable):
+            return Found(unavailable=retriever.reason)
+        products = [
+            candidate
+            for candidate in retriever.search(
+                wanted.vector,
+                wanted.text,
+                SearchContext(
+                    "product",
+                    wanted.language,
+                    k=PRODUCTS,
+                    region=wanted.region,
+                    band=wanted.band,
+                    exclude=wanted.owned,
+                ),
+            )
+            if candidate.score >= PRODUCT_RELEVANT
+        ]
+        known = wanted.known | (wanted.product_slots if products else frozenset())
+        context = SearchContext(
+            "script",
+            wanted.language,
+            k=SCRIPTS,
+            region=wanted.region,
+            band=wanted.band,
+            reasons=tuple(reason for reason in REASONS if reason in wanted.reasons),
+            known=known,
+            facts={"verified": wanted.verified, "has_order": wanted.has_order},
+        )
+        found = [
+            candidate
+            for candidate in retriever.search(wanted.vector, wanted.text, context)
+            if isinstance(candidate.document, Script)
+            and candidate.document.intent not in wording.RULED_INTENTS
+            and candidate.document.intent != wording.CLARIFY_INTENT
+        ]
+        return Found(
+            scripts=found,
+            clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, context)),
+            handoff=_handoffs(retriever, context),
+            products=products,
+            index=self._retrievers.version(wanted.site_id),
+        )
+
+
+def _handoffs(retriever: Retriever, context: SearchContext) -> dict[str, Script]:
+    """The wording for each way of calling a person, fit for any band: what was said decides, not the risk."""
+    chosen: dict[str, Script] = {}
+    bands: tuple[Band, ...] = ("low", "high")
+    for band in bands:
+        anywhere = SearchContext("script", context.locale, k=1, band=band, known=context.known)
+        for intent in wording.RULED_INTENTS - chosen.keys():
+            for script in _scripts(retriever.by_intent(intent, anywhere)):
+                chosen[intent] = script
+    return chosen
+
+
+def _scripts(candidates: list[Candidate]) -> list[Script]:
+    return [candidate.document for candidate in candidates if isinstance(candidate.document, Script)]

@@ -1,0 +1,166 @@
+"""Retrieved candidates become the options that the policy weighs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from assistant.policy import priors, wallet
+from assistant.policy.rules import CLEAR
+from assistant.policy.types import ActionKind, Option
+from retrieval.documents import Candidate, Product, Script
+
+# A search score is a convex mix of cosine and matched words. On the packaged playbook questions it cannot answer stay under .36 and
+# plain ones reach .75 and more; between them the scale runs from 0 to 1.
+SCORE_ZERO: Final = 0.30
+SCORE_ONE: Final = 0.80
+NEARLY_AS_GOOD: Final = 0.25  # a reply so much less relevant than the best one is not an alternative to it
+NEEDS_PERSON: Final = 0.8  # relevance from which a script that hands over decides
+TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What retrieval brought for a turn."""
+
+    scripts: Sequence[Candidate] = ()
+    clarifying: Sequence[Script] = ()
+    handoff: Mapping[str, Script] = field(default_factory=dict)  # by intent
+    products: Sequence[Candidate] = ()
+    index: str = "none"  # version of the snapshot
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the price and the eligibility of an option depend on besides the candidate."""
+
+    band: str
+    prices: priors.Prices
+    sent: Mapping[str, int]  # script families and how often each was sent in this conversation
+    last_family: str | None
+    clarifies: int
+    agents_available: int
+    queue_length: int
+    wallet: wallet.Wallet | None  # None: nothing can be offered to this customer
+    verified: bool
+    now: int
+
+
+def relevance(candidate: Candidate) -> float:
+    """How well a candidate answers what was said, 0..1."""
+    return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
+
+
+def needs_person(found: Found) -> str | None:
+    """The intent of the script that fits best, when the playbook says that such a matter belongs with a person."""
+    if not found.scripts:
+        return None
+    best = max(found.scripts, key=lambda candidate: candidate.score)
+    document = best.document
+    if isinstance(document, Script) and document.stage == "handoff" and relevance(best) >= NEEDS_PERSON:
+        return document.intent
+    return None
+
+
+def build(found: Found, situation: Situation) -> tuple[Option, ...]:
+    """All options of a turn, eligible or not: scripts, offers, products, a clarifying question, a person, silence."""
+    options: dict[str, Option] = {}
+    usable = [c for c in found.scripts if isinstance(c.document, Script) and c.document.stage != "handoff"]
+    best = max((relevance(c) for c in usable), default=0.0)
+    for candidate in usable:
+        option = _script(candidate, best, situation, bool(found.products))
+        options.setdefault(option.key, option)
+    clarifying = clarifying_script(found, situation)
+    options.setdefault("clarify", _clarify(clarifying, situation))
+    options["escalate"] = _priced(
+        "escalate", "escalate", situation.prices.escalate_relevance, situation, treatment=True
+    )
+    options["none"] = _priced("none", "none", 0.0, situation)
+    return tuple(options.values())
+
+
+def clarifying_script(found: Found, situation: Situation) -> Script | None:
+    """The clarifying question to ask: the next one that was not just asked."""
+    fresh = [script for script in found.clarifying if script.family != situation.last_family]
+    ranked = sorted(fresh or found.clarifying, key=lambda script: situation.sent.get(script.family, 0))
+    return ranked[0] if ranked else None
+
+
+def _script(candidate: Candidate, best: float, situation: Situation, has_products: bool) -> Option:
+    script = candidate.document
+    assert isinstance(script, Script)  # noqa: S101 — `build` passes scripts only
+    fit = relevance(candidate)
+    kind: ActionKind = "reply"
+    key = f"reply:{script.id}"
+    benefit = 0
+    why_not = None if fit >= best - NEARLY_AS_GOOD else "less_relevant"
+    treatment = script.stage in TREATING_STAGES
+    if script.offer is not None:
+        kind, key, benefit, treatment = "offer", f"offer:{script.offer.id}", script.offer.cost, True
+        why_not = _why_no_offer(situation, script.offer.cost)
+    elif script.stage == "recommend":
+        kind, key = "recommend", f"recommend:{script.id}"
+        treatment = fit < CLEAR  # asked for products, a customer gets them: that is service
+        if not has_products:
+            why_not = "no_products"
+    return _priced(
+        key,
+        kind,
+        fit,
+        situation,
+        benefit=benefit,
+        script=script,
+        treatment=treatment,
+        why_not=why_not,
+    )
+
+
+def _clarify(script: Script | None, situation: Situation) -> Option:
+    return _priced("clarify", "clarify", situation.prices.clarify_relevance, situation, script=script)
+
+
+def _priced(
+    key: str,
+    kind: ActionKind,
+    fit: float,
+    situation: Situation,
+    *,
+    benefit: int = 0,
+    script: Script | None = None,
+    treatment: bool = False,
+    why_not: str | None = None,
+) -> Option:
+    family = script.family if script is not None else None
+    return Option(
+        key=key,
+        kind=kind,
+        uplift=priors.uplift(kind, situation.band, fit),
+        cost=priors.cost(
+            kind,
+            situation.prices,
+            relevance=fit,
+            benefit=benefit,
+            repeats=situation.sent.get(family, 0) if family and kind != "clarify" else 0,
+            clarifies=situation.clarifies,
+            agents_available=situation.agents_available,
+            queue_length=situation.queue_length,
+        ),
+        relevance=fit,
+        why_not=why_not,
+        document_id=script.id if script is not None else None,
+        treatment=treatment,
+        just_sent=family is not None and family == situation.last_family,
+    )
+
+
+def _why_no_offer(situation: Situation, cost: int) -> str | None:
+    if situation.wallet is None:
+        return "wallet_closed" if situation.verified else "unverified"
+    return wallet.why_no_offer(situation.wallet, cost=cost, verified=situation.verified, now=situation.now)
+
+
+def shown_products(found: Found) -> list[Product]:
+    """The products of a recommendation."""
+    return [candidate.document for candidate in found.products if isinstance(candidate.document, Product)]

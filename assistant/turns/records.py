@@ -1,0 +1,200 @@
+"""The rows that a turn leaves in the log: score, vectors, and what a decision row says besides the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, update
+
+from assistant.ids import new_id
+from assistant.policy import rules
+from assistant.policy.types import DecisionContext, Option
+from assistant.storage.tables import conversation, score, turn_vector
+from assistant.turns.context import Turn
+from assistant.turns.inference import Reading
+from assistant.turns.options import Found
+from assistant.turns.ports import Unavailable
+from retrieval.documents import Band, Script
+from risk.types import RiskScore
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What models and retrieval brought for a turn, good or bad."""
+
+    reading: Reading
+    found: Found
+    model: str
+    fingerprint: str
+    model_ms: float
+    worked_ms: float
+
+    @property
+    def score(self) -> RiskScore | None:
+        """The score, when there is one."""
+        return None if isinstance(self.reading.score, Unavailable) else self.reading.score
+
+    @property
+    def band(self) -> Band:
+        """The band that decides; low when there is no score, so that nothing is given away on a guess."""
+        return "low" if self.score is None else self.score.band
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What was missing, by its reason."""
+        reasons = [
+            part.reason for part in (self.reading.turn_vector, self.reading.score) if isinstance(part, Unavailable)
+        ]
+        if self.found.unavailable is not None:
+            reasons.append(self.found.unavailable)
+        return tuple(dict.fromkeys(reasons))
+
+
+def decision_columns(turn: Turn, evidence: Evidence, now: int) -> dict[str, Any]:
+    """The columns of `decision` that do not depend on what was decided."""
+    found = evidence.score
+    return {
+        "site_id": turn.site["id"],
+        "conversation_id": turn.job.conversation_id,
+        "seq": turn.job.seq,
+        "customer_key": turn.contact["customer_key"],
+        "ts_decision": now,
+        "channel": turn.conversation["channel"],
+        "locale": turn.language,
+        "consent": dict(turn.contact["attributes"].get("consent", {})),
+        "as_of": turn.at,
+        "score_raw": None if found is None else found.churn_raw,
+        "score": None if found is None else found.churn,
+        "low": None if found is None else found.low,
+        "high": None if found is None else found.high,
+        "band": None if found is None else found.band,
+        "reasons": reasons(found),
+        "latency_ms": evidence.worked_ms,
+        "degraded": list(evidence.degraded),
+    }
+
+
+def write_score(connection: Connection, turn: Turn, evidence: Evidence, now: int) -> None:
+    """The one score row of a turn; churn null and `unavailable` set when there was none. The conversation shows the last one."""
+    found = evidence.score
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "conversation_id": turn.job.conversation_id,
+        "seq": turn.job.seq,
+        "model_version": evidence.model,
+        "as_of": turn.at,
+        "latency_ms": evidence.model_ms,
+        "created_at": now,
+    }
+    if found is None:
+        reason = evidence.reading.score.reason if isinstance(evidence.reading.score, Unavailable) else "unknown"
+        connection.execute(insert(score).values(**row, unavailable=reason[:80]))
+        return
+    row |= {
+        "churn": found.churn,
+        "churn_raw": found.churn_raw,
+        "low": found.low,
+        "high": found.high,
+        "dissatisfaction": found.dissatisfaction,
+        "need_human": found.need_human,
+        "band": found.band,
+        "reasons": reasons(found),
+        "drivers": [
+            {"kind": d.kind, "code": d.code, "effect": d.effect, "value": d.value, **({"seq": d.seq} if d.seq else {})}
+            for d in found.drivers
+        ],
+        "features": dict(found.features),
+        "versions": dict(found.versions),
+        "cold_start": found.cold_start,
+    }
+    connection.execute(insert(score).values(**row))
+    connection.execute(
+        update(conversation)
+        .where(conversation.c.id == turn.job.conversation_id)
+        .values(risk=found.churn, band=found.band, reasons=reasons(found))
+    )
+
+
+def write_vectors(connection: Connection, turn: Turn, evidence: Evidence) -> None:
+    """Keeps the vectors made now, so that the state can be rebuilt without encoding anything again."""
+    embedded = evidence.reading.embedded
+    if not embedded:
+        return
+    # A vector of another encoder may stand in the way.
+    connection.execute(
+        delete(turn_vector).where(
+            turn_vector.c.conversation_id == turn.job.conversation_id, turn_vector.c.seq.in_(list(embedded))
+        )
+    )
+    connection.execute(
+        insert(turn_vector),
+        [
+            {
+                "conversation_id": turn.job.conversation_id,
+                "seq": seq,
+                "fingerprint": evidence.fingerprint,
+                "vector": np.asarray(vector, dtype="<f4").tobytes(),
+            }
+            for seq, vector in embedded.items()
+        ],
+    )
+
+
+def reasons(found: RiskScore | None) -> list[dict[str, Any]]:
+    return [] if found is None else [{"reason": reason, "probability": p} for reason, p in found.reasons]
+
+
+def features(found: RiskScore | None, weighed: DecisionContext) -> dict[str, float | None]:
+    """What the decision saw: the model's history features and the policy's own inputs, prefixed `policy.`."""
+    served: dict[str, float | None] = {} if found is None else dict(found.features)
+    return served | {
+        "policy.customer_value": weighed.customer_value,
+        "policy.dissatisfaction": weighed.dissatisfaction,
+        "policy.need_human": weighed.need_human,
+        "policy.clarifies": weighed.clarifies_in_a_row,
+        "policy.unhappy_replies": weighed.bot_replies_in_a_row,
+        "policy.agents_available": weighed.agents_available,
+        "policy.queue_length": weighed.queue_length,
+        "policy.verified": float(weighed.verified),
+        "policy.best_relevance": max((o.relevance for o in weighed.options if o.kind == "reply"), default=0.0),
+    }
+
+
+def versions(evidence: Evidence, policy: str, weighed: DecisionContext) -> dict[str, str]:
+    found = {} if evidence.score is None else dict(evidence.score.versions)
+    return found | {
+        "model": evidence.model,
+        "encoder": evidence.fingerprint,
+        "index": evidence.found.index,
+        "policy": policy,
+        "thresholds": f"clear={rules.CLEAR} need_human={rules.NEED_HUMAN} loop={rules.LOOP_LIMIT}",
+        "temperature": repr(weighed.temperature),
+    }
+
+
+def candidates(found: Found, table: Sequence[Option]) -> list[dict[str, Any]]:
+    """What was retrieved, with the action that each would have become."""
+    by_document = {option.document_id: option for option in table if option.document_id is not None}
+    rows = []
+    for candidate in (*found.scripts, *found.products):
+        option = by_document.get(candidate.id)
+        kind = "script" if isinstance(candidate.document, Script) else "product"
+        rows.append(
+            {
+                "id": candidate.id,
+                "kind": kind,
+                "rank": candidate.rank,
+                "score": candidate.score,
+                "sources": dict(candidate.sources),
+                "why": list(candidate.why),
+                "action": None if option is None else option.key,
+                "treatment": option is not None and option.treatment,
+            }
+        )
+    for option in table:
+        if option.kind == "clarify" and option.document_id is not None:
+            rows.append({"id": option.document_id, "kind": "script", "action": option.key, "treatment": False})
+    return rows

@@ -1,0 +1,235 @@
+"""One customer turn from start to finish.
+
+    load → embed once → score → pause for a burst → retrieve → decide, word and write in one transaction → tell
+
+A turn always ends with one score row and one decision row, and with a reply, a person, or a stated reason for silence.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy import Connection, select
+
+from assistant.bus.hints import Bus
+from assistant.conversations.store import NewEvent, append
+from assistant.escalation.store import escalate
+from assistant.ids import new_id
+from assistant.outcomes import log as decision_log
+from assistant.policy.decide import ESCALATE, NONE, VERSION
+from assistant.policy.draws import seed_for
+from assistant.policy.requests import asks_for_human
+from assistant.policy.safety import safety_concern
+from assistant.storage.engine import Storage
+from assistant.storage.tables import event
+from assistant.turns import context, jobs, records, replies, wording
+from assistant.turns.context import Turn
+from assistant.turns.finder import Finder, Wanted
+from assistant.turns.inference import Inference, Reading, Request
+from assistant.turns.jobs import Job
+from assistant.turns.metrics import TurnMetrics
+from assistant.turns.options import Found
+from assistant.turns.ports import Clock, LoadHistory, Unavailable
+from assistant.turns.records import Evidence
+from assistant.turns.settle import LeaseLost, Rules, Settled, facts_of, is_holdout, settle
+from assistant.turns.states import Kept, StateCache
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that a turn works with, put together by the composition root."""
+
+    storage: Storage
+    bus: Bus
+    inference: Inference
+    finder: Finder
+    states: StateCache
+    metrics: TurnMetrics
+    load_history: LoadHistory
+    now: Clock
+    rules: Rules
+    burst_pause_ms: int
+    attempts: int
+
+
+async def handle_turn(job: Job, parts: Parts) -> Settled:
+    """Handles a leased job.
+
+    Raises LeaseLost when somebody else has it, and MessageGone when there is nothing to answer any more; anything else raised
+    means: try again later.
+    """
+    started = time.perf_counter()
+    parts.metrics.waited.observe(max(0, parts.now() - job.created_at) / 1000)
+    kept = parts.states.before(job.conversation_id, job.seq, parts.inference.model)
+    turn = await _load(job, parts, after=0 if kept is None else kept.seq)
+    if kept is not None and kept.epoch != turn.conversation["epoch"]:  # restored or erased meanwhile
+        kept, turn = None, await _load(job, parts, after=0)
+
+    asked_at = time.perf_counter()
+    parts.metrics.waiting.set(parts.inference.length)
+    reading = await parts.inference.read(
+        Request(None if kept is None else kept.state, turn.heard, turn.history, as_of=turn.at)
+    )
+    model_s = time.perf_counter() - asked_at
+    parts.metrics.model.observe(model_s)
+
+    paused_s = await _pause(turn, parts)
+    evidence = Evidence(
+        reading=reading,
+        found=Found(),
+        model=parts.inference.model,
+        fingerprint=parts.inference.fingerprint,
+        model_ms=model_s * 1000,
+        worked_ms=0.0,
+    )
+    evidence = replace(evidence, found=await parts.finder.find(_wanted(turn, evidence)))
+    worked_s = time.perf_counter() - started - paused_s
+    evidence = replace(evidence, worked_ms=worked_s * 1000)
+    now = parts.now()
+    settled = await parts.storage.write(lambda connection: settle(connection, turn, evidence, parts.rules, now=now))
+
+    if reading.state is not None:
+        epoch = turn.conversation["epoch"]
+        parts.states.put(job.conversation_id, Kept(job.seq, epoch, parts.inference.model, reading.state))
+    _tell(turn, settled, parts, seconds=time.perf_counter() - started - paused_s)
+    return settled
+
+
+async def fall_back(job: Job, parts: Parts) -> Settled:
+    """After the last try: says honestly that something went wrong, and calls a person. Needs the database and nothing else."""
+    turn = await _load(job, parts, after=job.seq - 1)
+    now = parts.now()
+    settled = await parts.storage.write(lambda connection: _settle_without(connection, turn, parts, now))
+    _tell(turn, settled, parts, seconds=0.0)
+    return settled
+
+
+async def _load(job: Job, parts: Parts, *, after: int) -> Turn:
+    return await parts.storage.read(
+        lambda connection: context.load(
+            connection, job, after=after, fingerprint=parts.inference.fingerprint, load_history=parts.load_history
+        )
+    )
+
+
+async def _pause(turn: Turn, parts: Parts) -> float:
+    """Waits until the contact has been quiet for the pause, or has written again. Returns the seconds waited.
+
+    There is no waiting for what will not be answered by the burst: a call for a person, or a conversation that an agent holds.
+    """
+    if turn.conversation["holder"] != "bot" or asks_for_human(turn.text) or safety_concern(turn.text):
+        return 0.0
+    started = time.perf_counter()
+    until = turn.at + parts.burst_pause_ms
+    with parts.bus.subscribe(f"conv:{turn.job.conversation_id}") as hints:
+        while (left := until - parts.now()) > 0:
+            if await parts.storage.read(lambda connection: _written_again(connection, turn.job)):
+                break
+            await hints.wait(min(left / 1000, 2.0))
+    return time.perf_counter() - started
+
+
+def _written_again(connection: Connection, job: Job) -> bool:
+    later = select(event.c.seq).where(
+        event.c.conversation_id == job.conversation_id,
+        event.c.seq > job.seq,
+        event.c.sender == "contact",
+        event.c.kind == "message",
+    )
+    return connection.execute(later.limit(1)).first() is not None
+
+
+def _wanted(turn: Turn, evidence: Evidence) -> Wanted:
+    known = set(replies.slots(facts_of(turn)))
+    if turn.contact["verified"] and not is_holdout(turn):
+        known |= replies.OFFER_SLOTS
+    vector = evidence.reading.turn_vector
+    return Wanted(
+        site_id=turn.site["id"],
+        text=turn.text,
+        vector=None if isinstance(vector, Unavailable) else vector,
+        language=turn.language,
+        region=turn.contact["region"],
+        band=evidence.band,
+        reasons=() if evidence.score is None else tuple(reason for reason, _ in evidence.score.reasons),
+        owned=turn.owned,
+        known=frozenset(known),
+        product_slots=replies.PRODUCT_SLOTS,
+        verified=turn.contact["verified"],
+        has_order=turn.order is not None,
+    )
+
+
+def _settle_without(connection: Connection, turn: Turn, parts: Parts, now: int) -> Settled:
+    """The fallback's transaction: no model, no retrieval, no policy but the rule `failed`."""
+    job = turn.job
+    if not jobs.holds(connection, job):
+        raise LeaseLost
+    seen = context.look(connection, turn, now=now, holdout=True)
+    if seen.decided:
+        jobs.finish(connection, job, now=now)
+        return Settled("none", "", already=True)
+    failed = Unavailable("turn_failed")
+    evidence = Evidence(Reading(failed, failed), Found(), parts.inference.model, parts.inference.fingerprint, 0.0, 0.0)
+    silent = seen.holder != "bot" or seen.later or seen.status == "resolved"
+    action, rule = (NONE, "unanswered") if silent else (ESCALATE, "failed")
+    records.write_score(connection, turn, evidence, now)
+    reply_seq = None
+    if not silent:
+        said = NewEvent("bot", "message", body=wording.handoff("failed", turn.language), reply_to=job.seq)
+        reply_seq = append(connection, job.conversation_id, said, now=now).seq
+        escalate(connection, job.conversation_id, by="bot", reason="failed", now=now)
+    decision_log.write(
+        connection,
+        {
+            **records.decision_columns(turn, evidence, now),
+            "id": new_id(),
+            "features": {},
+            "versions": {"policy": VERSION, "model": evidence.model, "encoder": evidence.fingerprint},
+            "eligible": [action.key],
+            "probabilities": [1.0],
+            "values": [0.0],
+            "ineligible": [],
+            "action": action.key,
+            "kind": action.kind,
+            "propensity": 1.0,
+            "explored": False,
+            "floor": parts.rules.floor,
+            "seed": seed_for(parts.rules.secret, job.conversation_id, job.seq, VERSION),
+            "holdout": is_holdout(turn),
+            "overrides": [rule],
+            "candidates": [],
+            "cost": 0,
+            "reply_seq": reply_seq,
+            "delivered_at": None if silent else now,
+            "not_delivered": rule if silent else None,
+        },
+    )
+    if not jobs.finish(connection, job, now=now):
+        raise LeaseLost
+    return Settled(action.kind, rule, evidence.degraded, reply_seq, escalated=not silent)
+
+
+def _tell(turn: Turn, settled: Settled, parts: Parts, *, seconds: float) -> None:
+    """Hints, counters and one line, after the commit."""
+    parts.bus.publish(f"conv:{turn.job.conversation_id}")
+    parts.bus.publish(f"desk:{turn.site['id']}")
+    if settled.already:
+        return
+    parts.metrics.turns.labels(settled.kind, settled.rule).inc()
+    parts.metrics.latency.observe(seconds)
+    for reason in settled.degraded:
+        parts.metrics.degraded.labels(reason).inc()
+    log.info(
+        "turn_settled",
+        conversation=turn.job.conversation_id,
+        seq=turn.job.seq,
+        kind=settled.kind,
+        rule=settled.rule,
+        degraded=list(settled.degraded),
+        ms=round(seconds * 1000, 1),
+    )
