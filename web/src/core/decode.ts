@@ -44,14 +44,17 @@ function fitsFields(shapes: Shapes, value: Fields, definition: string): boolean 
   });
 }
 
-/** A checked frame of type F, or null for text that is not one: unknown tags of a newer server are passed over. */
+/** The value as a frame of type F if it is one, else null: unknown tags of a newer peer are passed over. */
+export function checked<F>(shapes: Shapes, value: unknown): F | null {
+  if (!isFields(value) || typeof value.t !== "string" || !Object.hasOwn(shapes.tags, value.t)) return null;
+  return fitsFields(shapes, value, shapes.tags[value.t] as string) ? (value as F) : null;
+}
+
+/** As `checked`, of JSON text. */
 export function decode<F>(shapes: Shapes, text: string): F | null {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return checked(shapes, JSON.parse(text));
   } catch {
     return null;
   }
-  if (!isFields(value) || typeof value.t !== "string" || !Object.hasOwn(shapes.tags, value.t)) return null;
-  return fitsFields(shapes, value, shapes.tags[value.t] as string) ? (value as F) : null;
 }

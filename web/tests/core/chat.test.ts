@@ -254,16 +254,41 @@ test("the token is renewed on the live connection before it ends", () => {
   assert.equal(frames(w, "hello").length, 1);
 });
 
-test("a refused session stops and says so; without the remembered secret it is tried once more first", () => {
+test("a refused session stops and says so; a new start tries again", () => {
   const w = world();
-  w.state = { ...w.state, kept: { resume: "stale", subject: null } };
   w.input({ on: "start" });
-  const fail = { on: "session_failed", retry: false, code: "forbidden", identity: null } as const;
-  w.input(fail);
-  assert.deepEqual([w.state.kept.resume, w.state.refused, w.state.link.phase], [null, null, "waiting"]);
-  w.state = { ...w.state, link: { ...w.state.link, phase: "preparing" } };
-  w.input(fail);
-  assert.deepEqual([w.state.refused, w.state.link.phase], ["forbidden", "off"]);
+  w.input({ on: "session_failed", retry: false, code: "identity_required", identity: null });
+  assert.deepEqual([w.state.refused, w.state.link.phase], ["identity_required", "off"]);
+  w.input({ on: "start" });
+  w.run(1000);
+  assert.deepEqual([w.state.refused, w.state.link.phase], [null, "live"]);
+});
+
+test("an identity that is too old is asked for again, and so is one for each new token", () => {
+  const w = world();
+  let vouched = 0;
+  w.vouch = () => w.input({ on: "identify", identity: `jwt-${(vouched += 1)}`, subject: "a" });
+  w.input({ on: "identify", identity: "stale", subject: "a" });
+  w.input({ on: "start" });
+  w.input({ on: "session_failed", retry: false, code: "identity", identity: "stale" });
+  assert.equal(w.state.link.phase, "off");
+  w.run(1000);
+  assert.deepEqual([w.state.link.phase, vouched, w.state.kept.resume], ["live", 1, null]);
+  w.run(15 * 60_000);
+  assert.equal(vouched, 2);
+  assert.equal(frames(w, "auth").length, 1);
+  assert.equal(frames(w, "hello").length, 1);
+});
+
+test("an identified contact is never connected as a guest when nobody vouches", () => {
+  const w = world();
+  w.state = { ...w.state, kept: { resume: null, subject: "a" } };
+  w.input({ on: "start" });
+  w.run(60_000);
+  assert.deepEqual([w.state.session, w.sent], [null, []]);
+  w.vouch = () => w.input({ on: "identify", identity: "jwt", subject: "a" });
+  w.run(60_000);
+  assert.equal(w.state.link.phase, "live");
 });
 
 test("another identity takes everything of the last one off the screen; a guest who logs in keeps the conversation", () => {

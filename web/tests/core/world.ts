@@ -89,6 +89,8 @@ export class World {
   readonly news: Ev[] = [];
   readonly sent: ClientFrame[] = [];
   state: ChatState;
+  /** What the shop's page answers when it is asked to vouch. */
+  vouch: (() => void) | null = null;
   /** Chance that a request or a frame meets a fault. */
   faults = 0;
   private socket: { open: boolean; send: (frame: ServerFrame) => void } | null = null;
@@ -162,7 +164,7 @@ export class World {
                 answer: {
                   token: `token-${this.now}`,
                   expires_at: this.now + 15 * 60_000,
-                  resume: "secret",
+                  resume: effect.identity ? null : "secret",
                   contact: { name: null, verified: false },
                   site: { name: "Shop", locale: "en", currency: "EUR" },
                   conv: { id: this.server.conv, epoch: this.server.epoch, head: this.server.log.length, status: "open" },
@@ -234,6 +236,9 @@ export class World {
         return;
       case "news":
         this.news.push(...effect.events);
+        return;
+      case "identity_needed":
+        this.later(20, () => this.vouch?.());
         return;
       default:
         return;

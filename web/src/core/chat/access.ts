@@ -32,14 +32,10 @@ export function sessionFailed(
   const { state } = run;
   if (failure.identity !== state.identity) return;
   if (failure.retry) return again(run, failure.after);
-  if (state.kept.resume !== null) {
-    // The secret may be the reason: once more without it.
-    keep(run, { ...state.kept, resume: null });
-    return again(run);
-  }
-  if (state.kept.subject !== null) tell(run, { do: "identity_needed" });
   set(run, { refused: failure.code, session: null, identity: null });
   link(run, { on: "stop" });
+  // The statement may have been too old: a new one starts everything again.
+  if (state.identity !== null) tell(run, { do: "identity_needed" });
 }
 
 function again(run: Run, after?: number): void {
@@ -48,30 +44,38 @@ function again(run: Run, after?: number): void {
 }
 
 export function tokenDue(run: Run): void {
-  if (run.state.link.phase === "live") askSession(run);
+  const { link: connection, kept, identity } = run.state;
+  if (connection.phase === "live") askSession(run);
+  // Nobody vouched in time.
+  else if (kept.subject !== null && identity === null) link(run, { on: "failed" });
 }
 
 /** The shop says who this is; null is a guest. Nothing of another person's stays on the screen or in the outbox. */
 export function identify(run: Run, identity: string | null, subject: string | null): void {
-  const before = run.state.kept.subject;
-  if (subject === before && run.state.session) return;
+  const { kept, session } = run.state;
+  const other = subject !== kept.subject;
+  const current = session && session.expires_at - run.env.now > RENEW_BEFORE_MS;
+  if (!other && current) return;
   set(run, { identity, refused: null });
-  if (subject !== before) {
-    const guest = before === null;
-    if (!guest) {
-      forgetOutbox(run);
-      dropView(run, null, null);
-      set(run, { ...nothingSeen, mode: "bot" });
-    }
-    // A guest who logs in keeps the conversation, by the secret of the guest's session.
-    keep(run, { resume: guest ? run.state.kept.resume : null, subject });
-    set(run, { session: null });
-  }
+  if (other) become(run, subject);
   const { phase } = run.state.link;
   if (phase === "preparing") return advance(run);
-  if (phase === "off") return;
+  if (phase === "off") return run.state.wanted ? link(run, { on: "start" }) : undefined;
+  if (phase === "live" && !other) return askSession(run);
   set(run, { wire: null, typing: null, part: null });
   link(run, phase === "waiting" ? { on: "nudge" } : { on: "renew", ms: 0 });
+}
+
+function become(run: Run, subject: string | null): void {
+  const guest = run.state.kept.subject === null;
+  if (!guest) {
+    forgetOutbox(run);
+    dropView(run, null, null);
+    set(run, { ...nothingSeen, mode: "bot" });
+  }
+  // A guest who logs in keeps the conversation, by the secret of the guest's session.
+  keep(run, { resume: guest ? run.state.kept.resume : null, subject });
+  set(run, { session: null });
 }
 
 function keep(run: Run, kept: Kept): void {

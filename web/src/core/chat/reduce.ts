@@ -22,11 +22,11 @@ export function step(state: ChatState, input: ChatInput, env: Env): [ChatState, 
 function apply(run: Run, input: ChatInput): void {
   switch (input.on) {
     case "start":
-      set(run, { refused: null });
+      set(run, { wanted: true, refused: null });
       link(run, { on: run.state.link.phase === "waiting" ? "nudge" : "start" });
       return expire(run);
     case "stop":
-      set(run, { wire: null, typing: null, part: null, typingTold: false });
+      set(run, { wanted: false, wire: null, typing: null, part: null, typingTold: false });
       return link(run, { on: "stop" });
     case "session":
       return sessionMade(run, input.answer, input.identity);

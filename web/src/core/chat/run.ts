@@ -20,6 +20,9 @@ export function tell(run: Run, ...effects: ChatEffect[]): void {
 /** A token this close to its end is not worth a hello. */
 const TOKEN_LEFT_MS = 5_000;
 
+/** How long the shop's page may take to vouch. */
+const VOUCH_MS = 10_000;
+
 /** Steps the connection and turns what it asks for into the chat's effects. */
 export function link(run: Run, input: LinkInput): void {
   const [next, effects] = linkStep(run.state.link, input, run.env);
@@ -50,8 +53,12 @@ export function advance(run: Run): void {
   link(run, { on: "prepared" });
 }
 
+/** Asks the server for a session or, where only the shop can say who this is, the shop's page. */
 export function askSession(run: Run): void {
   const { identity, kept, locale } = run.state;
+  if (kept.subject !== null && identity === null) {
+    return tell(run, { do: "identity_needed" }, { do: "timer", name: "token", ms: VOUCH_MS });
+  }
   tell(run, { do: "session", identity, resume: kept.resume, locale });
 }
 

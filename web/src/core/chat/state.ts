@@ -25,7 +25,8 @@ export interface SessionAnswer {
   token: string;
   /** UTC milliseconds. */
   expires_at: number;
-  resume: string;
+  /** The secret by which a guest comes back; none for an identified contact, whom the shop vouches for each time. */
+  resume: string | null;
   contact: { name: string | null; verified: boolean };
   site: { name: string; locale: string; currency: string };
   conv?: { id: string; epoch: string; head: number; status: string } | null;
@@ -49,6 +50,8 @@ export interface ChatState {
   readonly link: Link;
   readonly online: boolean;
   readonly locale: string;
+  /** The contact wants to be connected. */
+  readonly wanted: boolean;
   /** The shop's signed statement of who this is, until a session was made with it: it lives minutes only. */
   readonly identity: string | null;
   readonly kept: Kept;
@@ -137,6 +140,7 @@ export const initialChat = (locale: string, kept: Kept, outbox: readonly Outgoin
   link: idleLink,
   online: true,
   locale,
+  wanted: false,
   identity: null,
   kept,
   session: null,

@@ -1,0 +1,139 @@
+/** Runs the pure chat: performs its effects on sockets, HTTP, timers and storage, and feeds back what comes of them. */
+import { decode } from "../core/decode.ts";
+import { step } from "../core/chat/reduce.ts";
+import {
+  type ChatEffect,
+  type ChatInput,
+  type ChatState,
+  type HistoryPage,
+  initialChat,
+  type Kept,
+  type Outgoing,
+  type SessionAnswer,
+} from "../core/chat/state.ts";
+import { type Ev, type ServerFrame, serverFrameShapes } from "../protocol/gen.ts";
+import { type Answer, call } from "./http.ts";
+import type { Store } from "./storage.ts";
+
+const PAGE = 50;
+
+export interface ChatClient {
+  readonly state: ChatState;
+  dispatch(input: ChatInput): void;
+  /** Calls `changed` after steps that changed the state, and `news` with new events of others. */
+  listen(changed: () => void, news: (events: readonly Ev[]) => void, identityNeeded: () => void): void;
+  /** A call of the widget's HTTP contract with the contact's token. */
+  call<T>(path: string, body: unknown): Promise<Answer<T>>;
+}
+
+const isKept = (value: unknown): value is Kept =>
+  typeof value === "object" && value !== null && "resume" in value && "subject" in value;
+
+const isOutgoing = (value: unknown): value is Outgoing =>
+  typeof value === "object" && value !== null && ["cmid", "body", "kind"].every((key) => typeof Reflect.get(value, key) === "string");
+
+export function chatClient(site: string, locale: string, store: Store): ChatClient {
+  const kept = store.get("kept");
+  const outbox = store.all("out:").filter(isOutgoing);
+  outbox.sort((a, b) => a.at - b.at);
+  let state = initialChat(locale, isKept(kept) ? kept : { resume: null, subject: null }, outbox);
+  let socket: WebSocket | null = null;
+  let [changed, news, identityNeeded]: [() => void, (events: readonly Ev[]) => void, () => void] = [nothing, nothing, nothing];
+  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  function dispatch(input: ChatInput): void {
+    const before = state;
+    const [next, effects] = step(state, input, { now: Date.now(), draw: Math.random() });
+    state = next;
+    for (const effect of effects) perform(effect);
+    if (state !== before) changed();
+  }
+
+  function perform(effect: ChatEffect): void {
+    switch (effect.do) {
+      case "session":
+        void session(effect);
+        return;
+      case "history":
+        void history(effect.conv, effect.before);
+        return;
+      case "open":
+        return open();
+      case "close":
+        return hangUp(effect.code);
+      case "frame":
+        if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(effect.frame));
+        return;
+      case "timer":
+        clearTimeout(timers.get(effect.name));
+        timers.set(
+          effect.name,
+          setTimeout(() => dispatch({ on: "timer", name: effect.name }), effect.ms),
+        );
+        return;
+      case "cancel":
+        return clearTimeout(timers.get(effect.name));
+      case "keep":
+        return store.set("kept", effect.kept);
+      case "keep_outgoing":
+        return store.set(`out:${effect.item.cmid}`, effect.item);
+      case "drop_outgoing":
+        return store.remove(`out:${effect.cmid}`);
+      case "news":
+        return news(effect.events);
+      case "identity_needed":
+        return identityNeeded();
+    }
+  }
+
+  async function session(effect: Extract<ChatEffect, { do: "session" }>): Promise<void> {
+    const { identity, resume, locale } = effect;
+    const body = { site, locale, ...(identity ? { identity } : {}), ...(resume ? { resume } : {}) };
+    const answer = await call<SessionAnswer>("/api/widget/session", null, body);
+    dispatch(answer.ok ? { on: "session", answer: answer.value, identity } : { on: "session_failed", identity, ...answer });
+  }
+
+  async function history(conv: string, before: number | null): Promise<void> {
+    const query = new URLSearchParams({ conv, limit: String(PAGE), ...(before === null ? {} : { before: String(before) }) });
+    const answer = await call<HistoryPage>(`/api/widget/history?${query}`, state.session?.token);
+    dispatch(answer.ok ? { on: "history", page: answer.value, before } : { on: "history_failed", before, after: answer.after });
+  }
+
+  function open(): void {
+    hangUp(1000);
+    const url = new URL("/ws/chat", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const opened = new WebSocket(url);
+    socket = opened;
+    // A socket that was given up must not speak any more.
+    const current = (input: ChatInput) => socket === opened && dispatch(input);
+    opened.onopen = () => current({ on: "opened" });
+    opened.onclose = (event) => current({ on: "closed", code: event.code });
+    opened.onmessage = (event) => {
+      const frame = typeof event.data === "string" ? decode<ServerFrame>(serverFrameShapes, event.data) : null;
+      if (frame) current({ on: "frame", frame });
+    };
+  }
+
+  function hangUp(code: number): void {
+    const old = socket;
+    socket = null;
+    old?.close(code);
+  }
+
+  addEventListener("online", () => dispatch({ on: "online", online: true }));
+  addEventListener("offline", () => dispatch({ on: "online", online: false }));
+
+  return {
+    get state() {
+      return state;
+    },
+    dispatch,
+    listen: (...listeners) => {
+      [changed, news, identityNeeded] = listeners;
+    },
+    call: (path, body) => call(path, state.session?.token, body),
+  };
+}
+
+function nothing(): void {}
