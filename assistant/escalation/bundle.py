@@ -12,6 +12,8 @@ import orjson
 from sqlalchemy import Connection, RowMapping, Table, select
 
 from assistant.conversations import store as conversations
+from assistant.conversations.status import mode
+from assistant.conversations.view import agent_names, to_ev
 from assistant.escalation import view
 from assistant.escalation.commands import DISPOSITIONS
 from assistant.escalation.rendering import Renderer
@@ -50,7 +52,7 @@ def build(connection: Connection, conversation_id: str, *, site_id: str, now: in
     person = connection.execute(select(contact).where(contact.c.id == row["contact_id"])).mappings().one()
     shop = connection.execute(select(site).where(site.c.id == site_id)).mappings().one()
     events = conversations.read(connection, conversation_id, limit=MOST_EVENTS)
-    names = view.agent_names(connection, site_id)
+    names = agent_names(connection, events)
     scores = view.scores_of(connection, conversation_id)
     latest = next((score for score in reversed(scores) if score.churn is not None), None)
     decisions = decisions_of(connection, conversation_id)
@@ -74,11 +76,11 @@ def build(connection: Connection, conversation_id: str, *, site_id: str, now: in
                 "csat",
             )
         }
-        | {"mode": mode(row)},
+        | {"mode": mode(row["status"], row["holder"])},
         "task": None if card is None else card.model_dump(by_alias=True),
         "contact": _contact(connection, person, shop, bought, returned, now),
         "scores": [score.model_dump(by_alias=True, exclude={"t", "conv"}) for score in scores],
-        "events": [view.to_ev(entry, names).model_dump(by_alias=True, exclude={"t"}) for entry in events],
+        "events": [to_ev(entry, names).model_dump(by_alias=True, exclude={"t"}) for entry in events],
         "notes": [
             entry.model_dump(by_alias=True, exclude={"t", "conv"})
             for entry in view.notes_of(connection, conversation_id)
@@ -115,15 +117,6 @@ def build(connection: Connection, conversation_id: str, *, site_id: str, now: in
         ],
         "dispositions": list(DISPOSITIONS),
     }
-
-
-def mode(row: RowMapping) -> str:
-    """Who may speak, as the widget is told: bot, waiting, agent, resolved."""
-    if row["status"] == "resolved":
-        return "resolved"
-    if row["holder"] != "bot":
-        return "agent"
-    return "waiting" if row["status"] == "escalated" else "bot"
 
 
 def decisions_of(connection: Connection, conversation_id: str) -> Sequence[RowMapping]:

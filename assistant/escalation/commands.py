@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from assistant.conversations import store as conversations
+from assistant.conversations.status import BOT, may_speak
 from assistant.conversations.store import Appended, NewEvent
 from assistant.errors import BadInput, Conflict
 from assistant.escalation import machine, store
@@ -20,13 +21,12 @@ from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.outcomes import store as outcomes
 from assistant.storage.tables import agent as agents
-from assistant.storage.tables import conversation, event, note, suggestion_use, task
+from assistant.storage.tables import conversation, note, suggestion_use, task
 from assistant.wire import MAX_BODY
 
 DISPOSITIONS: Final = ("saved", "solved", "refunded", "lost", "follow_up", "spam")
 TRANSFER_HOLDS_MS: Final = 60_000  # how long a transfer waits for the colleague it names
 LONGEST_SNOOZE_MS: Final = 30 * store.DAY_MS
-BOT: Final = "bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def accept(connection: Connection, who: Agent, task_id: str, offer_id: str | Non
     """
     row = store.get(connection, task_id, site_id=who.site_id)
     before = store.to_task(row)
-    held = conversations.get(connection, row["conversation_id"], site_id=who.site_id)
+    held = conversations.get(connection, row["conversation_id"], site_id=who.site_id, for_update=True)
     epoch = held["assign_epoch"] + 1
     if offer_id is None and before.state == "offered" and before.offered_to == who.id:
         offer_id = before.offer_id
@@ -81,7 +81,7 @@ def take_over(connection: Connection, who: Agent, conversation_id: str, *, now: 
 
     Raises Forbidden (no such conversation), Conflict `closed`, `taken`, `full`.
     """
-    held = conversations.get(connection, conversation_id, site_id=who.site_id)
+    held = conversations.get(connection, conversation_id, site_id=who.site_id, for_update=True)
     if held["status"] == "resolved":
         raise Conflict("the conversation is over", code="closed")
     before = store.live_task(connection, conversation_id)
@@ -119,9 +119,9 @@ def send(
     `stale`, `closed`, `cmid_conflict`.
     """
     _must_be_text(body)
-    held = conversations.get(connection, conversation_id, site_id=who.site_id)
+    held = conversations.get(connection, conversation_id, site_id=who.site_id, for_update=True)
     new = NewEvent(who.sender, "message", body=body, cmid=cmid)
-    if not _known(connection, conversation_id, who.sender, cmid):
+    if conversations.find_sent(connection, conversation_id, who.sender, cmid) is None:
         _must_speak(held, who, assign_epoch)
     appended = conversations.append(connection, conversation_id, new, now=now)
     if not appended.dup:
@@ -139,7 +139,7 @@ def send(
 def write_note(connection: Connection, who: Agent, conversation_id: str, *, cmid: str, body: str, now: int) -> Said:
     """A note for colleagues, never seen by the contact. The same cmid again is stored once."""
     _must_be_text(body)
-    held = conversations.get(connection, conversation_id, site_id=who.site_id)
+    held = conversations.get(connection, conversation_id, site_id=who.site_id, for_update=True)
     known = connection.execute(
         select(note.c.id, note.c.body, note.c.after_seq).where(
             note.c.conversation_id == conversation_id, note.c.agent_id == who.id, note.c.cmid == cmid
@@ -377,7 +377,7 @@ def _tell(connection: Connection, conversation_id: str, kind: str, data: dict[st
 
 
 def _held_task(connection: Connection, who: Agent, conversation_id: str) -> Task:
-    conversations.get(connection, conversation_id, site_id=who.site_id)
+    conversations.get(connection, conversation_id, site_id=who.site_id, for_update=True)
     current = store.live_task(connection, conversation_id)
     if current is None:
         raise Conflict("nobody holds it", code="closed")
@@ -394,7 +394,7 @@ def _must_have_room(connection: Connection, who: Agent) -> None:
 def _must_speak(held: RowMapping, who: Agent, assign_epoch: int) -> None:
     if held["status"] == "resolved":
         raise Conflict("the conversation is over", code="closed")
-    if held["holder"] != who.sender:
+    if not may_speak(who.sender, status=held["status"], holder=held["holder"]):
         raise Conflict("you do not hold it", code="not_holder")
     if held["assign_epoch"] != assign_epoch:
         raise Conflict("that was an earlier assignment", code="stale")
@@ -405,13 +405,6 @@ def _must_be_text(body: str) -> None:
         raise BadInput("there is nothing in it", code="empty")
     if len(body) > MAX_BODY:
         raise BadInput(f"at most {MAX_BODY} characters", code="too_long")
-
-
-def _known(connection: Connection, conversation_id: str, sender: str, cmid: str) -> bool:
-    known = select(event.c.seq).where(
-        event.c.conversation_id == conversation_id, event.c.sender == sender, event.c.cmid == cmid
-    )
-    return connection.execute(known).first() is not None
 
 
 def _stamp_first_reply(connection: Connection, current: Task, now: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from assistant.bus.hints import Signal, Subscription
 from assistant.conversations import store as conversations
+from assistant.conversations.view import agent_names, to_ev
 from assistant.errors import Conflict
 from assistant.escalation import frames, view
 from assistant.escalation.service import DeskDeps
@@ -191,11 +192,11 @@ class Follower:
     def _read(
         self, connection: Connection, watched: Watched
     ) -> tuple[list[frames.DeskEv], list[frames.DeskNote], list[frames.DeskScore]]:
-        names = view.agent_names(connection, self._who.site_id)
         rows = conversations.read(connection, watched.conv, after=watched.after, limit=PAGE)
+        names = agent_names(connection, rows)
         late = max(watched.scores, default=0) - SCORE_LATE
         return (
-            [frames.DeskEv(conv=watched.conv, ev=view.to_ev(row, names)) for row in rows],
+            [frames.DeskEv(conv=watched.conv, ev=to_ev(row, names)) for row in rows],
             view.notes_of(connection, watched.conv, known=watched.notes),
             [
                 score

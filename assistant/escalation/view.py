@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
+from assistant.conversations.view import sender_kind
 from assistant.escalation import presence, store
 from assistant.escalation.frames import Desk, DeskNote, DeskScore, TaskCard
 from assistant.escalation.routing import order_key
@@ -14,45 +15,15 @@ from assistant.escalation.sweeper import to_waiting
 from assistant.identity.agents import Agent
 from assistant.storage.tables import agent as agents
 from assistant.storage.tables import contact, conversation, event, note, score, site, task
-from assistant.wire import Ev, SenderKind
 
 MOST_CARDS: Final = 200  # of each list; the head of the queue is what counts
 PREVIEW: Final = 120
 REPLY_DUE_MS: Final = 120_000  # unless the site's settings say `reply_seconds`
 
-_SENDERS: Final[Mapping[str, SenderKind]] = {"contact": "contact", "bot": "bot", "system": "system"}
-
-
-def sender_kind(sender: str) -> SenderKind:
-    """'agent' of 'agent:<id>'."""
-    return _SENDERS.get(sender, "agent")
-
 
 def display_name(name: str | None, contact_id: str) -> str:
     """What an agent calls a contact; a guest goes by the end of the id."""
     return name or f"Guest {contact_id[-4:]}"
-
-
-def agent_names(connection: Connection, site_id: str) -> dict[str, str]:
-    """Names of the shop's agents, disabled ones too, by sender ('agent:<id>')."""
-    rows = connection.execute(select(agents.c.id, agents.c.name).where(agents.c.site_id == site_id))
-    return {f"agent:{row.id}": row.name for row in rows}
-
-
-def to_ev(row: RowMapping, names: Mapping[str, str]) -> Ev:
-    """A row of `event` as it goes over the wire."""
-    return Ev(
-        seq=row["seq"],
-        id=row["id"],
-        sender=sender_kind(row["sender"]),
-        kind=row["kind"],
-        cmid=row["cmid"],
-        reply_to=row["reply_to"],
-        name=names.get(row["sender"]),
-        body=row["body"],
-        data=row["data"],
-        at=row["at"],
-    )
 
 
 def notes_of(connection: Connection, conversation_id: str, *, known: Iterable[str] = ()) -> list[DeskNote]:

@@ -166,7 +166,7 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
 
 def _lines(connection: Connection, site_id: str, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
     ids = [row["id"] for row in rows]
-    names = view.agent_names(connection, site_id)
+    names = {entry["id"]: entry["name"] for entry in agents_of(connection, site_id)}
     turns: dict[str, int] = dict(
         connection.execute(
             select(event.c.conversation_id, func.count())
@@ -210,7 +210,7 @@ def _lines(connection: Connection, site_id: str, rows: Sequence[RowMapping]) -> 
                 "risk": row["risk"],
                 "reasons": view.reason_codes(row["reasons"]),
                 "turns": turns.get(row["id"], 0),
-                "agent": names.get(f"agent:{of_task['agent_id']}") if of_task is not None else None,
+                "agent": names.get(of_task["agent_id"]) if of_task is not None else None,
                 "csat": row["csat"],
                 "disposition": results.get(row["id"]),
                 "escalated": of_task is not None,
