@@ -79,7 +79,7 @@ def colleagues(connection: Connection, site_id: str) -> list[Colleague]:
     last_taken = (
         select(task.c.agent_id, func.max(task.c.assigned_at)).where(task.c.site_id == site_id).group_by(task.c.agent_id)
     )
-    last = dict(connection.execute(last_taken).tuples().all())
+    last = {row[0]: row[1] for row in connection.execute(last_taken)}
     rows = connection.execute(
         select(agent, presence.c.state.label("presence"), presence.c.lease_until)
         .join(presence, presence.c.agent_id == agent.c.id)
@@ -231,7 +231,7 @@ def _pairs(connection: Connection, now: int) -> Iterator[tuple[RowMapping, Pair]
 
 def _counts(connection: Connection, column: Column[Any], states: tuple[str, ...]) -> dict[str, int]:
     counted = select(column, func.count()).where(task.c.state.in_(states)).group_by(column)
-    return dict(connection.execute(counted).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(counted)}
 
 
 def _clamp_leases(connection: Connection, now: int) -> None:

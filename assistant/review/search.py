@@ -167,15 +167,12 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
 def _lines(connection: Connection, site_id: str, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
     ids = [row["id"] for row in rows]
     names = {entry["id"]: entry["name"] for entry in agents_of(connection, site_id)}
-    turns: dict[str, int] = dict(
-        connection.execute(
-            select(event.c.conversation_id, func.count())
-            .where(event.c.conversation_id.in_(ids), event.c.sender == "contact", event.c.kind == "message")
-            .group_by(event.c.conversation_id)
-        )
-        .tuples()
-        .all()
+    counted = (
+        select(event.c.conversation_id, func.count())
+        .where(event.c.conversation_id.in_(ids), event.c.sender == "contact", event.c.kind == "message")
+        .group_by(event.c.conversation_id)
     )
+    turns = {row[0]: row[1] for row in connection.execute(counted)}
     tasks = {
         row["conversation_id"]: row
         for row in connection.execute(
