@@ -75,7 +75,6 @@ class Runner:
             )
         except StaywellError as error:
             log.warning("turns_not_read", error=error.reason)
-            await asyncio.sleep(0.5)
             return 0
         for job in leased:
             task = asyncio.create_task(self._work(job), name=f"turn-{job.conversation_id}-{job.seq}")
