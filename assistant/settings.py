@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     nobody_seconds: int = Field(
         120, ge=1, description="Waiting time after which the customer is told that nobody is free."
     )
+    messages_per_10s: int = Field(5, ge=1, description="Messages that a contact may send within 10 s.")
+    messages_per_minute: int | None = Field(
+        None,
+        ge=1,
+        description="Messages that a contact may send within a minute. By default 100, or six times messages_per_10s.",
+    )
+    sockets_per_contact: int = Field(5, ge=1, description="Connections that a contact may have at once.")
     writer: Literal["template"] = Field("template", description="How replies are worded.")
 
     @cached_property
@@ -63,6 +70,11 @@ class Settings(BaseSettings):
         """Origins of our own pages."""
         own = self.public_origins or [f"http://localhost:{self.port}", f"http://127.0.0.1:{self.port}"]
         return frozenset(origin.rstrip("/") for origin in own)
+
+    @cached_property
+    def messages_per_minute_in_force(self) -> int:
+        """Messages that a contact may send within a minute."""
+        return self.messages_per_minute or max(100, 6 * self.messages_per_10s)
 
     @cached_property
     def cookies_secure(self) -> bool:

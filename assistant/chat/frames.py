@@ -20,7 +20,7 @@ PING_SECONDS: Final = 25
 
 
 class Hello(Frame):
-    """First frame, within 5 s. `conv` absent: start a new conversation with the first message, or resume the open one."""
+    """First frame, within 5 s. `conv` absent: resume the open conversation, or be promised a new one."""
 
     t: Literal["hello"]
     v: Literal["staywell.chat.v1"]
@@ -39,7 +39,7 @@ class Msg(Frame):
 
 
 class Escalate(Frame):
-    """The contact asks for a person; durable."""
+    """The contact asks for a person; durable. `reason` is a code such as `asked_for_human`; prose is a message's business."""
 
     t: Literal["escalate"]
     cmid: Uuid
@@ -152,11 +152,12 @@ class Reset(Frame):
 
 
 class TypingOut(Frame):
-    """Somebody types."""
+    """Somebody types; `name` is an agent's."""
 
     t: Literal["typing"] = "typing"
     sender: Annotated[Literal["bot", "agent"], Field(alias="from", serialization_alias="from")]
     on: bool
+    name: str | None = None
 
 
 class SeenOut(Frame):

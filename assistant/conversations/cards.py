@@ -73,21 +73,27 @@ def answer_offer(connection: Connection, row: RowMapping, offer: ShownOffer, *, 
     return appended
 
 
-def decision_behind(connection: Connection, conversation_id: str, product_id: str) -> str | None:
-    """The decision that last showed a product here; None when an agent did. Raises NotFound when nobody showed it."""
+def decision_behind(
+    connection: Connection, conversation_id: str, product_id: str, decision_id: str | None = None
+) -> str | None:
+    """The decision (`decision_id`, or else the last one) that showed a product here; None when an agent showed it.
+
+    Raises NotFound(code="unknown_product") when it was not shown.
+    """
     rows = connection.execute(
-        select(event.c.reply_to, event.c.data)
+        select(event.c.data, decision.c.id)
+        .join(
+            decision,
+            (decision.c.conversation_id == event.c.conversation_id) & (decision.c.seq == event.c.reply_to),
+            isouter=True,
+        )
         .where(event.c.conversation_id == conversation_id, event.c.kind == "products")
         .order_by(event.c.seq.desc())
     )
     for row in rows:
-        products = row.data.get("products") or []
-        if any(product.get("id") == product_id for product in products):
-            return connection.execute(
-                select(decision.c.id).where(
-                    decision.c.conversation_id == conversation_id, decision.c.seq == row.reply_to
-                )
-            ).scalar_one_or_none()
+        shown = {product.get("id") for product in row.data.get("products") or []}
+        if product_id in shown and decision_id in (None, row.id):
+            return None if row.id is None else str(row.id)
     raise NotFound("no such product in this conversation", code="unknown_product")
 
 

@@ -27,9 +27,11 @@ class Profile:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def get(connection: Connection, contact_id: str, *, site_id: str) -> RowMapping | None:
-    """The contact's row."""
+def get(connection: Connection, contact_id: str, *, site_id: str, for_update: bool = False) -> RowMapping | None:
+    """The contact's row. `for_update` keeps other writers off it, where the database has more than one."""
     query = select(contact).where(contact.c.id == contact_id, contact.c.site_id == site_id)
+    if for_update:
+        query = query.with_for_update()
     return connection.execute(query).mappings().first()
 
 

@@ -215,3 +215,9 @@ def find_sent(connection: Connection, conversation_id: str, sender: str, cmid: s
         event.c.conversation_id == conversation_id, event.c.sender == sender, event.c.cmid == cmid
     )
     return connection.execute(query).mappings().first()
+
+
+def last_of_kind(connection: Connection, conversation_id: str, kind: str) -> RowMapping | None:
+    """The newest event of a kind."""
+    query = select(event).where(event.c.conversation_id == conversation_id, event.c.kind == kind)
+    return connection.execute(query.order_by(event.c.seq.desc()).limit(1)).mappings().first()

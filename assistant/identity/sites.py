@@ -119,6 +119,7 @@ class SiteDirectory:
         self._clock = clock
         self._ttl_ms = ttl_ms
         self._known: dict[tuple[str, str], tuple[int, Site]] = {}
+        self._origins: tuple[int, frozenset[str]] | None = None
 
     async def by_key(self, key: str) -> Site:
         """The site with this public key. Raises NotFound."""
@@ -127,6 +128,13 @@ class SiteDirectory:
     async def by_id(self, site_id: str) -> Site:
         """The site with this id. Raises NotFound."""
         return await self._find("id", site_id, lambda connection: find_site(connection, site_id))
+
+    async def origins(self) -> frozenset[str]:
+        """Every origin that some site's pages are served under."""
+        now = self._clock()
+        if self._origins is None or not 0 <= now - self._origins[0] < self._ttl_ms:
+            self._origins = (now, await self._storage.read(all_origins))
+        return self._origins[1]
 
     async def _find(self, by: str, value: str, look: Callable[[Connection], Site | None]) -> Site:
         known = self._known.get((by, value))

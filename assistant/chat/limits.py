@@ -1,0 +1,71 @@
+"""How much a contact may send: token buckets. Pure: time is an argument."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+CONTACTS: Final = (
+    10_000  # remembered at once; whoever was quiet the longest is forgotten, and starts with a full allowance
+)
+
+
+class Bucket:
+    """`burst` at once, refilled evenly within `window_ms`."""
+
+    __slots__ = ("_at", "_burst", "_left", "_window_ms")
+
+    def __init__(self, burst: int, window_ms: int, now: int) -> None:
+        self._burst = burst
+        self._window_ms = window_ms
+        self._left = float(burst)
+        self._at = now
+
+    def wait_ms(self, now: int) -> int:
+        """0 when one may be taken, else the milliseconds until then. A clock that went back refills nothing."""
+        passed, self._at = max(0, now - self._at), now
+        self._left = min(self._burst, self._left + passed * self._burst / self._window_ms)
+        if self._left >= 1:
+            return 0
+        return max(1, round((1 - self._left) * self._window_ms / self._burst))
+
+    def take(self) -> None:
+        """Takes one."""
+        self._left -= 1
+
+
+class Allowance:
+    """What one contact may send over all its connections: both buckets must have one left."""
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self, per_10s: int, per_minute: int, now: int) -> None:
+        self._buckets = (Bucket(per_10s, 10_000, now), Bucket(per_minute, 60_000, now))
+
+    def take(self, now: int) -> int:
+        """0 when one was taken, else the milliseconds to wait."""
+        wait = max(bucket.wait_ms(now) for bucket in self._buckets)
+        if wait == 0:
+            for bucket in self._buckets:
+                bucket.take()
+        return wait
+
+
+class Allowances:
+    """The allowance of each contact on this worker, bounded in number."""
+
+    def __init__(self, per_10s: int, per_minute: int, most: int = CONTACTS) -> None:
+        self._per_10s = per_10s
+        self._per_minute = per_minute
+        self._most = most
+        self._by_contact: OrderedDict[str, Allowance] = OrderedDict()
+
+    def of(self, contact_id: str, now: int) -> Allowance:
+        """The contact's allowance, shared by its connections."""
+        allowance = self._by_contact.get(contact_id)
+        if allowance is None:
+            allowance = self._by_contact[contact_id] = Allowance(self._per_10s, self._per_minute, now)
+            if len(self._by_contact) > self._most:
+                self._by_contact.popitem(last=False)
+        self._by_contact.move_to_end(contact_id)
+        return allowance

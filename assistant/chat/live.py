@@ -1,0 +1,78 @@
+"""The live connections of this worker: counted, limited, told when the worker goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Protocol
+
+from assistant.chat.heads import Heads
+from assistant.chat.limits import Allowances
+from assistant.chat.service import ChatDeps
+from assistant.wire import Close
+
+
+class Drainable(Protocol):
+    """A connection, as far as the registry knows it."""
+
+    async def drain(self) -> None:
+        """Tells the client that the server is going away."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes."""
+        ...
+
+
+class Live:
+    """All chat connections of one worker."""
+
+    def __init__(self, deps: ChatDeps) -> None:
+        settings = deps.settings
+        self.bus = deps.bus
+        self.heads = Heads(deps.storage)
+        self.allowances = Allowances(settings.messages_per_10s, settings.messages_per_minute_in_force)
+        self.draining = False
+        self._most_a_contact = settings.sockets_per_contact
+        self._contacts: dict[Drainable, str | None] = {}
+        self._count: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._contacts)
+
+    def add(self, connection: Drainable) -> None:
+        """A socket was accepted; nobody has said yet who it is."""
+        self._contacts[connection] = None
+
+    def admit(self, connection: Drainable, contact_id: str) -> bool:
+        """Whether the contact may have this connection too, beside those it has. Also when a connection changes its contact."""
+        before = self._contacts.get(connection)
+        if before == contact_id:
+            return True
+        if self._count[contact_id] >= self._most_a_contact:
+            return False
+        self._release(before)
+        self._contacts[connection] = contact_id
+        self._count[contact_id] += 1
+        return True
+
+    def discard(self, connection: Drainable) -> None:
+        """It is over."""
+        self._release(self._contacts.pop(connection, None))
+
+    async def drain(self, grace_s: float = 2.0) -> None:
+        """Tells every client to come back elsewhere, gives them `grace_s` seconds to leave, and closes the rest with 1012."""
+        self.draining = True
+        await asyncio.gather(*(connection.drain() for connection in tuple(self._contacts)))
+        for _ in range(20):
+            if not self._contacts:
+                return
+            await asyncio.sleep(grace_s / 20)
+        await asyncio.gather(*(connection.close(Close.DEPLOY, "going away") for connection in tuple(self._contacts)))
+
+    def _release(self, contact_id: str | None) -> None:
+        if contact_id is None:
+            return
+        self._count[contact_id] -= 1
+        if self._count[contact_id] <= 0:
+            del self._count[contact_id]

@@ -1,0 +1,173 @@
+"""The contact's way in: the WebSocket at /ws/chat and the widget's HTTP calls. The contract stands in docs/http.md."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, WebSocket
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import PlainTextResponse
+
+from assistant.chat.actions import ContactActions
+from assistant.chat.connection import Connection
+from assistant.chat.live import Live
+from assistant.chat.service import ChatDeps, ChatService
+from assistant.errors import Forbidden, NotAllowed, Unavailable
+from assistant.identity.sites import normalise_origin
+from assistant.identity.widget import Access
+from assistant.wire import Close, Ev, Ulid
+
+_BEARER = "bearer "
+
+
+def _clean(text: str) -> str:
+    """Text that every database takes."""
+    if "\0" in text:
+        raise ValueError("U+0000 is not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("not Unicode text") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_clean)]
+Authorization = Annotated[str, Header(max_length=600)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SessionBody(_Body):
+    """Who comes: a site key, and an identity token of the shop or a guest's resume secret."""
+
+    site: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    identity: Annotated[Text, StringConstraints(max_length=4096)] | None = None
+    resume: Annotated[Text, StringConstraints(max_length=100)] | None = None
+    locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}$")] | None = None
+
+
+class CsatBody(_Body):
+    """A rating."""
+
+    conv: Ulid
+    score: Annotated[int, Field(ge=1, le=5)]
+    comment: Annotated[Text, StringConstraints(max_length=1000)] | None = None
+
+
+class OfferBody(_Body):
+    """The answer to an offer that was shown."""
+
+    conv: Ulid
+    decision: Ulid
+    offer: Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+    accepted: bool
+
+
+class ResolveBody(_Body):
+    """The contact ends the conversation."""
+
+    conv: Ulid
+
+
+class ClickBody(_Body):
+    """A product card was opened, or put into the cart."""
+
+    conv: Ulid
+    product: Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+    decision: Ulid | None = None
+
+
+def build_router(deps: ChatDeps, live: Live) -> APIRouter:
+    """The routes of the chat. `live` is drained by whoever stops the server: `await live.drain()`."""
+    router = APIRouter()
+    service = ChatService(deps)
+    actions = ContactActions(deps)
+
+    async def known_origin(origin: str | None) -> bool:
+        """Whether a page of ours or of some site's may speak to us. Exact: no suffixes, no `null`."""
+        if origin is None:
+            return False
+        asked = normalise_origin(origin)
+        return asked in deps.settings.origins or asked in await deps.sites.origins()
+
+    async def access(authorization: str) -> Access:
+        if not authorization.lower().startswith(_BEARER):
+            raise NotAllowed("the token was not accepted", code="token")
+        return await service.access(authorization[len(_BEARER) :].strip())
+
+    @router.websocket("/ws/chat")
+    async def chat(socket: WebSocket) -> None:
+        try:
+            allowed = await known_origin(socket.headers.get("origin"))
+        except Unavailable:
+            await socket.accept()
+            await socket.close(Close.OVERLOAD, "storage")
+            return
+        if not allowed:
+            await socket.send_denial_response(PlainTextResponse("this origin may not connect", status_code=403))
+            return
+        await socket.accept()
+        if live.draining:
+            await socket.close(Close.DEPLOY, "going away")
+            return
+        await Connection(socket, service, live).run()
+
+    @router.post("/api/widget/session")
+    async def session(body: SessionBody, origin: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+        if origin is not None and not await known_origin(origin):
+            raise Forbidden("this origin may not connect", code="origin")
+        site = await deps.sites.by_key(body.site)
+        opened, current = await service.open_session(site, body.identity, body.resume, body.locale)
+        who = opened.contact
+        answer: dict[str, Any] = {
+            "token": opened.token,
+            "expires_at": opened.expires_at,
+            "resume": opened.resume,
+            "contact": {"name": who["name"], "verified": who["verified"]},
+            "site": {"name": site.name, "locale": site.locale, "currency": site.currency},
+        }
+        if current is not None:
+            answer["conv"] = {name: current[name] for name in ("id", "epoch", "head", "status")}
+        return answer
+
+    @router.get("/api/widget/history")
+    async def history(
+        conv: Ulid,
+        authorization: Authorization = "",
+        before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> dict[str, Any]:
+        who = await access(authorization)
+        epoch, events, more = await service.history(who, conv, before=before, limit=limit)
+        return {"conv": conv, "epoch": epoch, "events": [encode_ev(event) for event in events], "more": more}
+
+    @router.post("/api/widget/csat")
+    async def csat(body: CsatBody, authorization: Authorization = "") -> dict[str, int]:
+        who = await access(authorization)
+        return {"seq": await actions.rate(who, body.conv, score=body.score, comment=body.comment)}
+
+    @router.post("/api/widget/offer")
+    async def offer(body: OfferBody, authorization: Authorization = "") -> dict[str, int]:
+        who = await access(authorization)
+        answered = actions.answer_offer(
+            who, body.conv, decision=body.decision, offer=body.offer, accepted=body.accepted
+        )
+        return {"seq": await answered}
+
+    @router.post("/api/widget/resolve")
+    async def resolve(body: ResolveBody, authorization: Authorization = "") -> dict[str, int]:
+        return {"seq": await actions.resolve(await access(authorization), body.conv)}
+
+    @router.post("/api/widget/click")
+    async def click(body: ClickBody, authorization: Authorization = "") -> dict[str, Any]:
+        await actions.click(await access(authorization), body.conv, product=body.product, decision=body.decision)
+        return {}
+
+    return router
+
+
+def encode_ev(event: Ev) -> dict[str, Any]:
+    """An event in an HTTP answer: the same JSON as on the wire."""
+    return event.model_dump(mode="json", by_alias=True, exclude_none=True)

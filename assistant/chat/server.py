@@ -1,0 +1,56 @@
+"""How uvicorn has to be set up for the chat, and the little that its WebSocket protocol lacks.
+
+A client that has stopped reading never takes a close frame: its connection, with all that is buffered for it, would stay until the
+kernel gives up. Here it is cut off shortly after the close. Bad UTF-8 is a client's fault and leaves one line, not a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from assistant.wire import MAX_FRAME_BYTES, Close
+
+CUT_OFF_S: Final = 3.0
+
+
+class ChatProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's `websockets-sansio`, with an end to closing."""
+
+    async def send(self, message: Any) -> None:
+        """Sends; a close does not wait behind a client that reads nothing, and is followed by the end of the connection."""
+        if message["type"] == "websocket.close" and self.handshake_complete and not self.disconnected:
+            self.writable.set()
+            self.loop.call_later(CUT_OFF_S, self._cut_off)
+        await super().send(message)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hands a message on, unless it is text that is not UTF-8."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(Close.BAD_UTF8, "not UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def _cut_off(self) -> None:
+        if not self.disconnected:
+            self.transport.abort()
+
+
+def server_options() -> dict[str, Any]:
+    """Keyword arguments for `uvicorn.Config`.
+
+    Our protocol, frames of 16 KiB, no compression (it doubles an idle connection), no pings: clients send theirs, and silence is
+    closed with 4408 rather than 1011.
+    """
+    return {
+        "ws": ChatProtocol,
+        "ws_max_size": MAX_FRAME_BYTES,
+        "ws_per_message_deflate": False,
+        "ws_ping_interval": None,
+    }
