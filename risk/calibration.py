@@ -1,0 +1,118 @@
+"""From raw scores to honest probabilities, with an interval. numpy only, so that it is the same code in training and serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+GRID = 101  # points of a stored calibration curve
+EDGE = 1e-4  # no probability is ever 0 or 1: nobody knows that
+
+
+def sigmoid(x: ArrayLike) -> Floats:
+    """Logistic function, elementwise, without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(x, dtype=np.float64)))
+
+
+def logit(p: ArrayLike) -> Floats:
+    """Inverse of `sigmoid`; probabilities are first moved into [EDGE, 1 − EDGE]."""
+    q = np.clip(np.asarray(p, dtype=np.float64), EDGE, 1 - EDGE)
+    return np.log(q) - np.log1p(-q)
+
+
+def softmax(logits: ArrayLike) -> Floats:
+    """Softmax over the last axis."""
+    z = np.asarray(logits, dtype=np.float64)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def isotonic(scores: Floats, labels: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
+    """Pool-adjacent-violators: the distinct scores, ascending, and the non-decreasing fit at each of them."""
+    weight = np.ones_like(labels) if weights is None else weights
+    points, inverse = np.unique(scores, return_inverse=True)
+    mass = np.bincount(inverse, weights=weight)
+    mean = np.bincount(inverse, weights=weight * labels) / mass
+    values: list[float] = []
+    masses: list[float] = []
+    counts: list[int] = []
+    for v, m in zip(mean.tolist(), mass.tolist(), strict=True):
+        values.append(v)
+        masses.append(m)
+        counts.append(1)
+        while len(values) > 1 and values[-2] >= values[-1]:
+            total = masses[-2] + masses[-1]
+            values[-2] = (values[-2] * masses[-2] + values[-1] * masses[-1]) / total
+            masses[-2] = total
+            counts[-2] += counts[-1]
+            values.pop(), masses.pop(), counts.pop()
+    return points, np.repeat(values, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A stored calibration: raw score → probability with a 90 % interval, by linear interpolation between grid points."""
+
+    scores: Floats  # ascending, [GRID]
+    point: Floats
+    low: Floats
+    high: Floats
+
+    def apply(self, score: float) -> tuple[float, float, float]:
+        """Probability and its interval for one raw score."""
+        p, lo, hi = (float(np.interp(score, self.scores, c)) for c in (self.point, self.low, self.high))
+        return p, min(lo, p), max(hi, p)
+
+
+def venn_abers(scores: Floats, labels: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """Inductive Venn-Abers (Vovk and Petej, 2014): the isotonic fit at each new score, with that score labelled 0 and 1."""
+    zero, one = np.empty_like(at), np.empty_like(at)
+    for out, label in ((zero, 0.0), (one, 1.0)):
+        for i, score in enumerate(at):
+            points, fit = isotonic(np.append(scores, score), np.append(labels, label))
+            out[i] = fit[np.searchsorted(points, score)]
+    return zero, one
+
+
+def fit_curve(scores: Floats, labels: Floats, groups: NDArray[np.int64], *, seed: int, rounds: int = 100) -> Curve:
+    """Venn-Abers point estimate p1 / (1 − p0 + p1) on a grid; interval from a bootstrap of the isotonic fit over groups.
+
+    `scores` must be out of fold. Rows of one group (a customer, a conversation) are drawn together.
+    """
+    grid = np.quantile(scores, np.linspace(0, 1, GRID))
+    grid = np.maximum.accumulate(grid + np.arange(GRID) * 1e-9)
+    zero, one = venn_abers(scores, labels, grid)
+    point = np.maximum.accumulate(one / (1 - zero + one))
+    rng = np.random.default_rng(seed)
+    names, member = np.unique(groups, return_inverse=True)
+    draws = np.empty((rounds, GRID))
+    for r in range(rounds):
+        times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)).astype(np.float64)
+        weight = times[member]
+        keep = weight > 0
+        points, fit = isotonic(scores[keep], labels[keep], weight[keep])
+        draws[r] = np.interp(grid, points, fit)
+    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+    clip = (EDGE, 1 - EDGE)
+    return Curve(grid, np.clip(point, *clip), np.clip(low, *clip), np.clip(high, *clip))
+
+
+def temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+    """The temperature in [0.3, 5] that minimises the log loss of softmax(logits / T), by golden-section search.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+
+    def loss(t: float) -> float:
+        p = softmax(logits / t)[np.arange(len(labels)), labels]
+        return float(-np.log(np.clip(p, 1e-12, None)).mean())
+
+    lo, hi, ratio = np.log(0.3), np.log(5.0), (5**0.5 - 1) / 2
+    for _ in range(40):
+        a, b = hi - ratio * (hi - lo), lo + ratio * (hi - lo)
+        lo, hi = (lo, b) if loss(float(np.exp(a))) < loss(float(np.exp(b))) else (a, hi)
+    return float(np.exp((lo + hi) / 2))

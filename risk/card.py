@@ -1,0 +1,74 @@
+"""The model card that travels with an artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from risk.cold_start import ColdStart
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return (
+            "not measurable"
+            if value.get("value") is None
+            else f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+        )
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _table(figures: Mapping[str, Any]) -> str:
+    return "\n".join(
+        ["| figure | value |", "|---|---|", *(f"| {name} | {_figure(value)} |" for name, value in figures.items())]
+    )
+
+
+def write(
+    *, name: str, encoder: str, metrics: Mapping[str, Any], data: Mapping[str, Any], cold_start: ColdStart, seed: int
+) -> str:
+    """Markdown: what it is for, what it learnt from, how well, and where it must not be trusted."""
+    conversations, history = data["conversations"], data["history"]
+    sources = "\n".join(
+        f"- `{f['name']}` (sha256 `{f['sha256'][:16]}…`)" for f in [*conversations["files"], *history["files"]]
+    )
+    return f"""# {name}
+
+Scores, after every customer message, the probability that the customer stops buying, with an interval, dissatisfaction, the
+need for a person, and likely reasons. Chinese and English. For retention in customer service; not for credit, prices,
+employment, or any decision about a person without a person.
+
+## Cold start
+
+No public set pairs chats with purchases. Churn is the history model, shifted by the conversation in logits:
+dissatisfaction × {cold_start.dissatisfaction}, leaving words × {cold_start.leaving}, a request for a person × {cold_start.human},
+at most ± {cold_start.limit}. These weights are **priors, not estimates**. Every such score carries `cold_start`. An anonymous
+visitor starts at the base rate of the training shop. Retrain on your own outcomes as soon as they are mature.
+
+## Learnt from
+
+{sources}
+
+- Conversations: {conversations["conversations"]:,}, of them {conversations["labelled_turns"]:,} labelled turns, languages {", ".join(conversations["languages"])}. Split: {conversations["split"]}.
+- History: {history["customers"]:,} customers, {history["rows"]:,} snapshots, {history["horizon_days"]} days of outcome. Split: {history["split"]}.
+- English turn labels: none in the training data. English rests on the multilingual encoder `{encoder}`, on whole-conversation labels of translated help-desk talks, and on a few hand-written anchor lines that are in no measurement.
+- Reasons and the need for a person: **no labelled set exists**. The reason heads are weakly supervised (patterns on real turns and hand-written examples); their figures say how well they reproduce the patterns, not how true they are. The need for a person is a rule of request, dissatisfaction and repetition.
+
+## Figures (95 % intervals)
+
+### Conversations, out of fold
+{_table(metrics["conversations"])}
+
+### History, newest snapshot, out of fold by customer
+{_table(metrics["history"])}
+
+### Reason heads against their own patterns (AUC, out of fold)
+{_table(metrics["reasons"])}
+
+## Limits
+
+- The labels are annotators' impressions of Chinese e-commerce talks; the history is one British gift shop of 2011.
+- Foreseeing dissatisfaction is much harder than seeing it: compare `forecast_auc` with `dissatisfied_auc`.
+- The interval covers the calibration of the history and a third of the conversation's shift either way; it does not cover a shop that behaves differently.
+- Seed {seed}; the same files and versions give the same artefact.
+"""

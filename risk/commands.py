@@ -1,0 +1,267 @@
+"""`staywell train …` and `staywell evaluate …`, as typer apps that the assistant's command line mounts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from retrieval.encoders import EncoderMissing
+from retrieval.encoders import load as load_encoder
+from risk import artefact, registry
+from risk import evaluate as evaluation
+from risk import train as training
+from risk.artefact import Artefact
+from risk.conversation import data as conversation_data
+from risk.embeddings import CachedEncoder
+from risk.errors import RiskError
+from risk.history.transactions import parse_mapping
+from risk.history.transactions import read as read_transactions
+
+train_app = typer.Typer(
+    no_args_is_help=True, help="Train the churn model's branches; writes a versioned artefact with its card."
+)
+evaluate_app = typer.Typer(no_args_is_help=True, help="Measure a model on data that it has not seen.")
+
+_screen = Console(stderr=True)
+
+Data = Annotated[
+    list[Path], typer.Option("--data", help="Conversations, JSONL or JSONL.gz; may be given several times.")
+]
+More = Annotated[list[Path] | None, typer.Argument(help="Further files of conversations.")]
+Transactions = Annotated[Path, typer.Option("--transactions", help="CSV or CSV.gz, one line an item or an order.")]
+Map = Annotated[
+    str, typer.Option("--map", help="field=Column,… for customer, order, at, quantity, price, amount, product.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Registry folder; the artefact becomes a folder in it.")]
+Base = Annotated[
+    Path | None, typer.Option("--base", help="Model to take the other branch from. Default: the shipped one.")
+]
+Name = Annotated[str, typer.Option("--name", help="The artefact's name.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="use, or a sentence-transformers name or folder.")]
+Cache = Annotated[Path, typer.Option("--cache", help="Where vectors of texts are kept.")]
+Horizon = Annotated[str, typer.Option("--horizon", help="Label window, for example 90d.")]
+Seed = Annotated[int, typer.Option("--seed")]
+Promote = Annotated[bool, typer.Option("--promote", help="Let the registry's pointer name the new artefact.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What cannot be done is said in one line on stderr, exit code 2: never a traceback."""
+    try:
+        yield
+    except (RiskError, EncoderMissing) as refused:
+        _screen.print(f"[red]{type(refused).__name__}[/red]: {refused}", soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from refused
+
+
+@contextmanager
+def progress() -> Iterator[training.Report]:
+    """A progress bar a stage, on stderr, so that stdout stays free for the answer."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_screen) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+def days(text: str) -> int:
+    """`90d` → 90. Raises `typer.BadParameter`."""
+    number = text.removesuffix("d")
+    if not number.isdigit() or not 1 <= int(number) <= 730:
+        raise typer.BadParameter("a horizon is a number of days from 1 to 730, for example 90d")
+    return int(number)
+
+
+def answer(result: dict[str, Any], as_json: bool, title: str) -> None:
+    """One JSON object on stdout, or tables for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    screen = Console()
+    table = Table("figure", "value", "95 % interval", title=title)
+    for name, value in _flat(result):
+        if isinstance(value, dict):
+            shown = [f"{value[k]:.4f}" if value[k] is not None else "–" for k in ("value", "low", "high")]
+            table.add_row(name, shown[0], f"{shown[1]} to {shown[2]}")
+        else:
+            table.add_row(name, str(value), "")
+    screen.print(table)
+
+
+def _flat(result: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in result.items() if isinstance(result, dict) else enumerate(result):
+        name = f"{prefix}{key}"
+        if (isinstance(value, dict) and set(value) != {"value", "low", "high"}) or (
+            isinstance(value, list) and value and isinstance(value[0], dict)
+        ):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _finish(model: Artefact, out: Path, promote: bool, as_json: bool) -> None:
+    folder = training.publish(model, out)
+    if promote:
+        registry.promote(out, model.version)
+    result = {
+        "version": model.version,
+        "path": str(folder),
+        "promoted": promote,
+        "metrics": model.metrics,
+        "data": model.data,
+    }
+    answer(result, as_json, model.version)
+
+
+def _with_spread(model: Artefact, paths: list[Path], encoder: CachedEncoder) -> Artefact:
+    conversations = conversation_data.read(paths)
+    return training.with_shifts(model, conversations, encoder.lookup(m.text for c in conversations for m in c.messages))
+
+
+def _base(path: Path | None) -> Artefact:
+    return artefact.load(registry.champion_folder(registry.SHIPPED if path is None else path))
+
+
+@train_app.command("conversations")
+def train_conversations(
+    data: Data,
+    out: Out,
+    more: More = None,
+    base: Base = None,
+    name: Name = "shop",
+    encoder: EncoderName = "use",
+    cache: Cache = Path(".cache"),
+    seed: Seed = training.SEED,
+    promote: Promote = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the conversation branch; the history branch is taken over from --base."""
+    with refusals():
+        cached = CachedEncoder(load_encoder(encoder), cache)
+        paths = [*data, *(more or [])]
+        with progress() as report:
+            branch = training.train_conversations(paths, cached, seed, report)
+        model = training.assemble(name, cached.fingerprint, encoder, [branch], _base(base), seed)
+        _finish(_with_spread(model, paths, cached), out, promote, as_json)
+
+
+@train_app.command("history")
+def train_history(
+    transactions: Transactions,
+    out: Out,
+    mapping: Map = "",
+    base: Base = None,
+    name: Name = "shop",
+    horizon: Horizon = "90d",
+    seed: Seed = training.SEED,
+    promote: Promote = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the history branch; the conversation branch is taken over from --base."""
+    with refusals():
+        kept = _base(base)
+        with progress() as report:
+            branch = training.train_history(transactions, parse_mapping(mapping), days(horizon), seed, report)
+        model = training.assemble(name, kept.encoder, kept.encoder_name, [branch], kept, seed)
+        _finish(model, out, promote, as_json)
+
+
+@train_app.callback(invoke_without_command=True)
+def train_all(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Train both branches into one artefact.")] = False,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="With --all: conversations; may be given several times.")
+    ] = None,
+    transactions: Annotated[
+        Path | None, typer.Option("--transactions", help="With --all: CSV of transactions.")
+    ] = None,
+    mapping: Map = "",
+    out: Annotated[Path | None, typer.Option("--out", help="With --all: registry folder.")] = None,
+    name: Name = "staywell",
+    encoder: EncoderName = "use",
+    cache: Cache = Path(".cache"),
+    horizon: Horizon = "90d",
+    seed: Seed = training.SEED,
+    promote: Promote = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the churn model: one branch by its command, or both at once with --all."""
+    if context.invoked_subcommand is not None:
+        return
+    if not everything or not data or transactions is None or out is None:
+        raise typer.BadParameter(
+            "give a branch (conversations, history), or --all with --data, --transactions and --out"
+        )
+    with refusals():
+        cached = CachedEncoder(load_encoder(encoder), cache)
+        with progress() as report:
+            branches = [
+                training.train_history(transactions, parse_mapping(mapping), days(horizon), seed, report),
+                training.train_conversations(data, cached, seed, report),
+            ]
+        model = training.assemble(name, cached.fingerprint, encoder, branches, None, seed)
+        _finish(_with_spread(model, data, cached), out, promote, as_json)
+
+
+@evaluate_app.command("conversations")
+def evaluate_conversations(
+    data: Data,
+    more: More = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Registry or artefact folder. Default: the shipped model.")
+    ] = None,
+    cache: Cache = Path(".cache"),
+    as_json: AsJson = False,
+) -> None:
+    """Satisfaction and forecast figures of a model on conversations with `satisfaction`."""
+    with refusals():
+        folder = registry.champion_folder(registry.SHIPPED if model is None else model)
+        name = artefact.load(folder).encoder_name
+        cached = CachedEncoder(load_encoder(name), cache)
+        scorer = registry.load_champion(folder, encoder_fingerprint=cached.fingerprint)
+        paths = [*data, *(more or [])]
+        conversations = conversation_data.read(paths)
+        with progress() as report:
+            texts = (m.text for c in conversations for m in c.messages)
+            lookup = cached.lookup(texts, lambda done, total: report("encode", done, total))
+        turns = evaluation.replay(scorer, conversations, lookup)
+        answer(evaluation.conversation_figures(turns), as_json, scorer.version)
+
+
+@evaluate_app.command("history")
+def evaluate_history(
+    transactions: Transactions,
+    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the snapshot (UTC).")],
+    mapping: Map = "",
+    horizon: Horizon = "90d",
+    seed: Seed = training.SEED,
+    as_json: AsJson = False,
+) -> None:
+    """Churn at a date, by a model trained on earlier windows of the same file only."""
+    with refusals():
+        histories = read_transactions(transactions, parse_mapping(mapping))
+        moment = int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
+        answer(evaluation.history_figures(histories, moment, days(horizon), seed), as_json, transactions.name)

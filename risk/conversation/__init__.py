@@ -1,0 +1,1 @@
+"""The conversation branch: one causal step a message, heads after each."""

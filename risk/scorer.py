@@ -1,0 +1,183 @@
+"""The champion as it serves: one step a message, one score when it is asked for. numpy and LightGBM, no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from risk.artefact import Artefact
+from risk.bands import Bands
+from risk.calibration import Curve, logit
+from risk.cold_start import ColdStart
+from risk.conversation.step import ConversationModel, Reading
+from risk.cues import asks_for_human, leaving, normalise
+from risk.errors import ArtefactRefused
+from risk.explain import Move, history_drivers, remember, turn_drivers
+from risk.history.model import HistoryModel
+from risk.reason_words import REASONS
+from risk.reasons import ReasonHead, above_threshold
+from risk.text import TextState, observe
+from risk.types import History, Message, ModelFault, RiskScore, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class ServedState:
+    """A conversation so far, a few kB. Drivers name a turn by its `seq`: the message's number in the calls of `advance`, from 1."""
+
+    text: TextState
+    hidden: Vector
+    seq: int
+    reading: Reading
+    smoothed: float  # dissatisfaction, newest turns weigh most
+    leaving: float
+    human: float
+    repeats: float
+    reasons: tuple[float, ...]
+    shift: float
+    moves: tuple[Move, ...]
+
+
+class ChampionScorer:
+    """Implements `risk.types.Scorer`. Immutable after construction, so any number of threads may share it."""
+
+    def __init__(
+        self,
+        version: str,
+        encoder: str,
+        conversation: ConversationModel,
+        history: HistoryModel,
+        reasons: ReasonHead,
+        cold_start: ColdStart,
+        bands: Bands,
+    ) -> None:
+        self._version = version
+        self._encoder = encoder
+        self._conversation = conversation
+        self._history = history
+        self._reasons = reasons
+        self._cold = cold_start
+        self._bands = bands
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact, bands: Bands) -> ChampionScorer:
+        """Build from a checked artefact; raises `ArtefactRefused` when its parts do not fit together."""
+        try:
+            s, t = artefact.settings, artefact.tensors
+            members = [
+                {name.split(".", 2)[2]: value for name, value in t.items() if name.startswith(f"conversation.{m}.")}
+                for m in range(int(s["members"]))
+            ]
+            conversation = ConversationModel(
+                members, float(s["temperature"]), (float(s["ahead"][0]), float(s["ahead"][1]))
+            )
+            curve = Curve(*(t[f"history.{part}"].astype(np.float64) for part in ("scores", "point", "low", "high")))
+            interval = (float(s["base_interval"][0]), float(s["base_interval"][1]))
+            history = HistoryModel(artefact.history, curve, float(s["base_rate"]), interval)
+            reasons = ReasonHead(t["reasons.weight"], t["reasons.bias"])
+            if reasons.weight.shape != (len(REASONS), conversation.dim):
+                raise ValueError("the reason heads have another shape than the encoder's vectors")
+            cold = ColdStart.from_json(s["cold_start"])
+        except (KeyError, ValueError, TypeError, IndexError, OSError) as broken:
+            raise ArtefactRefused(f"the model's parts do not fit together: {broken}") from broken
+        except Exception as broken:  # LightGBM's own error has no public base of its own
+            if type(broken).__module__.startswith("lightgbm"):
+                raise ArtefactRefused(f"the history model cannot be parsed: {broken}") from broken
+            raise
+        return cls(artefact.version, artefact.encoder, conversation, history, reasons, cold, bands)
+
+    @property
+    def version(self) -> str:
+        """`<name>-<first 12 of its hash>`."""
+        return self._version
+
+    @property
+    def encoder_fingerprint(self) -> str:
+        """The encoder whose vectors `advance` expects."""
+        return self._encoder
+
+    @property
+    def bands(self) -> Bands:
+        """The thresholds in use."""
+        return self._bands
+
+    def initial(self) -> ServedState:
+        """The state of an empty conversation: it shifts nothing."""
+        hidden = self._conversation.initial()
+        base = self._cold.base
+        reading = Reading((base, 1 - 2 * base, base), base, 0.0)
+        return ServedState(TextState(), hidden, 0, reading, base, 0.0, 0.0, 0.0, (0.0,) * len(REASONS), 0.0, ())
+
+    def advance(self, state: Any, vector: Vector, message: Message) -> ServedState:
+        """The state after one message. Raises `ModelFault` on a vector that is not finite or of another length."""
+        if not isinstance(state, ServedState):
+            raise ModelFault("the state is not one of this model's")
+        v = np.asarray(vector, dtype=np.float32).reshape(-1)
+        if v.shape != (self._conversation.dim,) or not np.isfinite(v).all():
+            raise ModelFault(f"the vector must be {self._conversation.dim} finite numbers")
+        text, features = observe(state.text, message)
+        hidden = self._conversation.advance(state.hidden, v, features)
+        seq = state.seq + 1
+        if message.role != "contact":
+            return replace(state, text=text, hidden=hidden, seq=seq)
+        clean = normalise(message.text)
+        reading = self._conversation.read(hidden)
+        c = self._cold
+        smoothed = c.smoothing * reading.levels[0] + (1 - c.smoothing) * state.smoothed
+        direction = leaving(clean)
+        left = float(direction) if direction else c.fade * state.leaving
+        human = 1.0 if asks_for_human(clean) else c.fade * state.human
+        shift = c.shift(smoothed, left, human)
+        return ServedState(
+            text=text,
+            hidden=hidden,
+            seq=seq,
+            reading=reading,
+            smoothed=smoothed,
+            leaving=left,
+            human=human,
+            repeats=math.log1p(text.repeats),
+            reasons=self._reasons.together(state.reasons, self._reasons.turn(v, message.text)),
+            shift=shift,
+            moves=remember(state.moves, Move(seq, shift - state.shift)),
+        )
+
+    def score(self, state: Any, history: History | None, as_of: int) -> RiskScore:
+        """The score after the last contact message; see `risk.cold_start` for how the two branches meet."""
+        if not isinstance(state, ServedState):
+            raise ModelFault("the state is not one of this model's")
+        past = self._history.score(history, as_of)
+        churn, low, high = self._cold.combine(past.churn, past.low, past.high, state.shift)
+        raw, _, _ = self._cold.combine(past.raw, past.raw, past.raw, state.shift)
+        result = RiskScore(
+            churn=churn,
+            churn_raw=raw,
+            low=low,
+            high=high,
+            dissatisfaction=state.reading.levels[0],
+            need_human=self._cold.need_human(state.smoothed, state.human, state.repeats),
+            band=self._bands.of(churn),
+            reasons=above_threshold(state.reasons),
+            drivers=tuple(turn_drivers(state.moves, float(logit(churn))) + history_drivers(past, float(logit(churn)))),
+            features=past.values,
+            versions={"model": self._version, "bands": self._bands.version, "encoder": self._encoder},
+            cold_start=True,
+        )
+        return checked(result)
+
+
+def checked(score: RiskScore) -> RiskScore:
+    """The score itself; raises `ModelFault` when any number in it is not finite or not a probability."""
+    probabilities = [score.churn, score.churn_raw, score.low, score.high, score.dissatisfaction, score.need_human]
+    probabilities += [p for _, p in score.reasons]
+    if not all(math.isfinite(p) and 0 <= p <= 1 for p in probabilities):
+        raise ModelFault("a probability of the score is not finite or lies outside 0..1")
+    if not score.low <= score.churn <= score.high:
+        raise ModelFault("the score lies outside its own interval")
+    if not all(math.isfinite(d.effect) for d in score.drivers):
+        raise ModelFault("a driver of the score is not finite")
+    if not all(v is None or math.isfinite(v) for v in score.features.values()):
+        raise ModelFault("a history feature of the score is not finite")
+    return score

@@ -1,0 +1,176 @@
+"""Training of an artefact: both branches, the reason heads, calibration, bands, the card. Seeded and repeatable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from risk import artefact, card, reasons
+from risk.artefact import Artefact
+from risk.bands import Bands
+from risk.calibration import logit, sigmoid
+from risk.cold_start import ColdStart
+from risk.conversation import data as conversation_data
+from risk.embeddings import CachedEncoder
+from risk.errors import DataRefused, ExtraMissing
+from risk.history import train as history_train
+from risk.history import transactions
+from risk.registry import bands_path
+from risk.scorer import ChampionScorer
+from risk.types import Vector
+
+SEED = 20260901
+# Shares of customers' turns that reach a band: what a service team can look at, not a property of the model.
+ELEVATED_SHARE, HIGH_SHARE = 0.30, 0.10
+
+Report = Callable[[str, int, int], None]  # stage, done, total
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A `Report` that says nothing."""
+
+
+def described(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Name and hash of each file: what a model learnt from, without a path of this machine."""
+    return [{"name": p.name, "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in paths]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One trained branch, ready to be put into an artefact."""
+
+    tensors: dict[str, Any]
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+    data: dict[str, Any]
+    history: str | None = None
+
+
+def train_conversations(
+    paths: Sequence[Path], encoder: CachedEncoder, seed: int = SEED, report: Report = silent
+) -> Branch:
+    """The conversation model and the reason heads from JSONL files. Raises `DataRefused`, `ExtraMissing`."""
+    try:
+        from risk.conversation import train as conversation_train
+    except ImportError as missing:
+        raise ExtraMissing(
+            "training needs the extra: pip install 'staywell[train]' (torch first, its CPU build is enough)"
+        ) from missing
+    conversations = conversation_data.read(paths)
+    if not any(level is not None for c in conversations for level in c.levels):
+        raise DataRefused("no message carries `satisfaction`: there is nothing to learn from")
+    texts = [m.text for c in [*conversations, *conversation_train.anchors()] for m in c.messages]
+    lookup = encoder.lookup([*texts, *reasons.texts()], lambda done, total: report("encode", done, total))
+    trained = conversation_train.train(
+        conversations, lookup, seed, lambda done, total: report("conversation model", done, total)
+    )
+    own = [m.text for c in conversations for m in c.messages if m.role == "contact"]
+    report("reason heads", 0, 1)
+    head, reason_figures = reasons.train(own, lookup, seed)
+    report("reason heads", 1, 1)
+    tensors: dict[str, Vector] = {"reasons.weight": head.weight, "reasons.bias": head.bias}
+    for m, member in enumerate(trained.members):
+        tensors.update({f"conversation.{m}.{name}": value for name, value in member.items()})
+    settings = {
+        "members": len(trained.members),
+        "temperature": trained.temperature,
+        "ahead": list(trained.ahead_scale),
+        "cold_start": replace(ColdStart(), base=trained.base).as_json(),
+    }
+    metrics = {"conversations": trained.metrics, "reasons": reason_figures}
+    return Branch(tensors, settings, metrics, {"conversations": {"files": described(paths), **trained.description}})
+
+
+def train_history(
+    path: Path, mapping: Mapping[str, str], horizon_days: int, seed: int = SEED, report: Report = silent
+) -> Branch:
+    """The history model from a file of transactions. Raises `DataRefused`."""
+    report("transactions", 0, 1)
+    histories = transactions.read(path, mapping)
+    report("transactions", 1, 1)
+    trained = history_train.train(
+        histories, horizon_days, seed, lambda done, total: report("history model", done, total)
+    )
+    curve = trained.curve
+    tensors = {f"history.{part}": getattr(curve, part) for part in ("scores", "point", "low", "high")}
+    tensors["history.population"] = np.quantile(trained.population, np.linspace(0.005, 0.995, 100))
+    settings = {"base_rate": trained.base_rate, "base_interval": list(trained.base_interval)}
+    description = {"history": {"files": described([path]), **trained.description}}
+    return Branch(tensors, settings, {"history": trained.metrics}, description, trained.booster)
+
+
+def assemble(
+    name: str, encoder: str, encoder_name: str, branches: Sequence[Branch], base: Artefact | None, seed: int
+) -> Artefact:
+    """An artefact of the given branches; what they do not bring is taken over from `base`, made with the same encoder."""
+    tensors: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    history = ""
+    if base is not None:
+        brings_conversations = any("conversations" in b.data for b in branches)
+        if base.encoder != encoder and not brings_conversations:
+            raise DataRefused("the model to take the conversation branch from was trained with another encoder")
+        kept = {
+            k: v
+            for k, v in base.tensors.items()
+            if not (brings_conversations and k.startswith(("conversation.", "reasons.")))
+        }
+        tensors, settings, metrics, data, history = (
+            dict(kept),
+            dict(base.settings),
+            dict(base.metrics),
+            dict(base.data),
+            base.history,
+        )
+    for branch in branches:
+        tensors.update(branch.tensors)
+        settings.update(branch.settings)
+        metrics.update(branch.metrics)
+        data.update(branch.data)
+        history = branch.history or history
+    if not history or "members" not in settings:
+        raise DataRefused("a model needs both branches; train them together or give a model to take the other one from")
+    cold = ColdStart.from_json(settings["cold_start"])
+    text = card.write(name=name, encoder=encoder_name, metrics=metrics, data=data, cold_start=cold, seed=seed)
+    return Artefact(name, encoder, encoder_name, tensors, history, settings, text, metrics, data)
+
+
+def with_shifts(
+    model: Artefact, conversations: Sequence[conversation_data.Conversation], lookup: Mapping[str, Vector]
+) -> Artefact:
+    """The artefact with the spread of the conversation shifts over real customer turns, from which bands are chosen."""
+    scorer = ChampionScorer.from_artefact(model, Bands(0.4, 0.6, "none", "not used here"))
+    found = []
+    for conversation in conversations:
+        state = scorer.initial()
+        for message in conversation.messages:
+            state = scorer.advance(state, lookup[message.text], message)
+            if message.role == "contact":
+                found.append(state.shift)
+    spread = np.quantile(found, np.linspace(0.005, 0.995, 100))
+    return replace(model, tensors={**model.tensors, "conversation.shifts": spread})
+
+
+def fit_bands(model: Artefact, seed: int = SEED) -> Bands:
+    """Thresholds at which the stated shares of turns reach a band, over histories and conversations paired at random."""
+    rng = np.random.default_rng(seed)
+    past = logit(rng.choice(np.asarray(model.tensors["history.population"], np.float64), 20_000))
+    scores = sigmoid(past + rng.choice(np.asarray(model.tensors["conversation.shifts"], np.float64), 20_000))
+    elevated, high = np.quantile(scores, [1 - ELEVATED_SHARE, 1 - HIGH_SHARE])
+    shares = f"{ELEVATED_SHARE:.0%} of turns reach elevated, {HIGH_SHARE:.0%} high"
+    chosen_from = f"{shares}; training histories × conversations, paired at random"
+    return Bands(round(float(elevated), 3), round(float(high), 3), f"{model.version.rsplit('-', 1)[1]}-1", chosen_from)
+
+
+def publish(model: Artefact, out: Path) -> Path:
+    """Write the artefact and, beside it, its bands."""
+    folder = artefact.save(model, out)
+    fit_bands(model).save(bands_path(folder))
+    return folder

@@ -1,0 +1,132 @@
+"""History features and transactions: point in time, honest about what is unknown, strict about bad rows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from risk.errors import DataRefused
+from risk.history import train, transactions
+from risk.history.features import DAY, FEATURES, features
+from risk.types import ContactRecord, History, OrderRecord, ReturnRecord
+
+NOW = 1_750_000_000_000
+
+
+def _at(days: float) -> int:
+    return int(NOW - days * DAY)
+
+
+def _order(days: float, total: int = 1_000, **more: object) -> OrderRecord:
+    return OrderRecord(f"o{days}", _at(days), _at(days), total, 1, 1, **more)  # type: ignore[arg-type]
+
+
+def _named(history: History, as_of: int = NOW) -> dict[str, float]:
+    return dict(zip(FEATURES, features(history, as_of).tolist(), strict=True))
+
+
+def test_counts_and_times() -> None:
+    f = _named(
+        History(
+            orders=(_order(100), _order(60), _order(20, 3_000)), returns=(ReturnRecord("o", _at(10), _at(10), 1_000),)
+        )
+    )
+    assert (f["recency_days"], f["tenure_days"], f["orders"], f["orders_90d"]) == (20, 100, 3, 2)
+    assert f["gap_mean"] == 40
+    assert f["overdue_ratio"] == 0.5
+    assert f["return_share"] == pytest.approx(0.2)
+    assert f["return_days"] == 10
+
+
+def test_the_unknown_is_nan_not_zero() -> None:
+    assert all(math.isnan(v) for v in features(History(), NOW))
+    once = _named(History(orders=(_order(20),)))
+    assert math.isnan(once["gap_mean"])
+    assert math.isnan(once["overdue_ratio"])
+    assert math.isnan(once["csat_last"])
+
+
+def test_nothing_after_as_of_counts_by_event_or_by_ingestion() -> None:
+    known = History(orders=(_order(100), _order(50)), contacts=(ContactRecord(_at(30), _at(30), csat=2),))
+    late_event = OrderRecord("x", NOW + 1, NOW + 1, 9_999)
+    late_news = OrderRecord("y", _at(5), NOW + 1, 9_999)
+    later = History(
+        orders=(*known.orders, late_event, late_news),
+        returns=(ReturnRecord("y", _at(1), NOW + 1, 500),),
+        contacts=(*known.contacts, ContactRecord(_at(2), NOW + 9, csat=5, escalated=True)),
+    )
+    np.testing.assert_array_equal(features(known, NOW), features(later, NOW))
+
+
+def test_a_delivery_that_is_not_over_is_not_yet_late() -> None:
+    pending = _named(History(orders=(_order(10, promised_at=_at(5), delivered_at=NOW + DAY),)))
+    late = _named(History(orders=(_order(10, promised_at=_at(5), delivered_at=_at(1)),)))
+    assert math.isnan(pending["late_share"])
+    assert late["late_share"] == 1
+
+
+def test_the_order_of_records_does_not_matter() -> None:
+    orders = (_order(100), _order(60), _order(20, 3_000))
+    np.testing.assert_array_equal(features(History(orders=orders), NOW), features(History(orders=orders[::-1]), NOW))
+
+
+def test_cancellations_become_returns_and_anonymous_lines_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
+        "1,A,2,2025-01-01 10:00:00,3.5,7\n1,B,1,2025-01-01 10:00:00,1.0,7\nC2,A,-1,2025-01-05 10:00:00,3.5,7\n3,A,1,2025-01-06,1,\n"
+    )
+    histories = transactions.read(path, {})
+    assert list(histories) == ["7"]
+    (order,), (back,) = histories["7"].orders, histories["7"].returns
+    assert (order.total, order.quantity, order.distinct_products) == (800, 3, 2)
+    assert back.amount == 350
+
+
+@pytest.mark.parametrize("stamp", ["2025-03-01", "20250301", "2025-03-01T00:00:00Z", "3/1/2025 0:00", "2025/03/01"])
+def test_common_forms_of_a_date_are_read(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"who,when,spent\n1,{stamp},12.5\n")
+    mapping = transactions.parse_mapping("customer=who,at=when,amount=spent")
+    assert transactions.read(path, mapping)["1"].orders[0].ts_event == 1_740_787_200_000
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("customer,at,amount\n1,yesterday,3\n", 2),
+        ("customer,at,amount\n1,2025-01-01,3\n1,2025-01-02,three\n", 3),
+        ("customer,amount\n1,3\n", 1),
+    ],
+)
+def test_a_bad_row_is_reported_with_its_line(tmp_path: Path, body: str, line: int) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(body)
+    with pytest.raises(DataRefused, match=f"line {line}:"):
+        transactions.read(path, {})
+
+
+@pytest.mark.parametrize("mapping", ["customer", "colour=X", "customer="])
+def test_a_bad_mapping_is_refused(mapping: str) -> None:
+    with pytest.raises(DataRefused, match="--map"):
+        transactions.parse_mapping(mapping)
+
+
+def test_snapshots_label_only_finished_windows_and_training_repeats(transactions_file: Path) -> None:
+    histories = transactions.read(transactions_file, {})
+    _, end = train.span(histories)
+    assert max(train.moments(histories, 90)) + 90 * DAY <= end
+    first, second = (train.train(histories, 90, seed=1) for _ in range(2))
+    assert first.booster == second.booster
+    np.testing.assert_array_equal(first.curve.point, second.curve.point)
+    assert first.metrics["auc"] > 0.7
+
+
+def test_too_short_a_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("customer,at,amount\n1,2025-01-01,3\n1,2025-02-01,3\n")
+    with pytest.raises(DataRefused, match="span"):
+        train.train(transactions.read(path, {}), 90, seed=1)

@@ -1,0 +1,144 @@
+"""Training as a whole: repeatable, served as measured, and clear when it cannot be done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from risk import train as training
+from risk.artefact import Artefact
+from risk.commands import evaluate_app, train_app
+from risk.conversation import data as conversation_data
+from risk.conversation import train as conversation_train
+from risk.embeddings import CachedEncoder
+from risk.evaluate import replay
+from risk.scorer import ChampionScorer
+
+runner = CliRunner()
+
+
+def test_training_repeats_to_the_bit(artefact: Artefact, conversations_file: Path, encoder: CachedEncoder) -> None:
+    again = training.train_conversations([conversations_file], encoder, seed=5)
+    for name, value in again.tensors.items():
+        np.testing.assert_array_equal(artefact.tensors[name], value, err_msg=name)
+
+
+def test_a_whole_conversation_at_once_equals_step_by_step(
+    artefact: Artefact, scorer: ChampionScorer, conversations_file: Path, encoder: CachedEncoder
+) -> None:
+    """Batch == single: features and numpy steps give what one pass of the feature extraction gave in training."""
+    conversation = conversation_data.read([conversations_file])[0]
+    lookup = encoder.lookup(m.text for m in conversation.messages)
+    row = conversation_train.encode(conversation, lookup)
+    state = scorer.initial()
+    hidden = scorer._conversation.initial()
+    for i, message in enumerate(conversation.messages):
+        state = scorer.advance(state, lookup[message.text], message)
+        hidden = scorer._conversation.advance(hidden, row.vectors[i], row.features[i])
+    np.testing.assert_array_equal(state.hidden, hidden)
+
+
+def test_the_model_learns_what_the_made_up_data_holds(
+    scorer: ChampionScorer, conversations_file: Path, encoder: CachedEncoder
+) -> None:
+    conversations = conversation_data.read([conversations_file])
+    turns = replay(scorer, conversations, encoder.lookup(m.text for c in conversations for m in c.messages))
+    assert (turns.levels.argmax(1) == turns.truth).mean() > 0.8
+
+
+def test_vectors_are_encoded_once(conversations_file: Path, encoder: CachedEncoder) -> None:
+    texts = [m.text for c in conversation_data.read([conversations_file]) for m in c.messages]
+    encoder.lookup(texts)
+    calls: list[int] = []
+    encoder.lookup(texts, lambda done, total: calls.append(done))
+    assert calls == []
+
+
+def test_the_commands_train_promote_and_evaluate(
+    conversations_file: Path, transactions_file: Path, tmp_path: Path
+) -> None:
+    common = ["--encoder", "hash", "--cache", str(tmp_path / "cache"), "--json"]
+    out = tmp_path / "models"
+    trained = runner.invoke(
+        train_app,
+        [
+            "--all",
+            "--data",
+            str(conversations_file),
+            "--transactions",
+            str(transactions_file),
+            "--out",
+            str(out),
+            "--promote",
+            *common,
+        ],
+    )
+    assert trained.exit_code == 0, trained.stderr
+    assert json.loads(trained.stdout)["promoted"] is True
+    measured = runner.invoke(
+        evaluate_app,
+        [
+            "conversations",
+            "--data",
+            str(conversations_file),
+            "--model",
+            str(out),
+            "--cache",
+            str(tmp_path / "cache"),
+            "--json",
+        ],
+    )
+    assert measured.exit_code == 0, measured.stderr
+    figures = json.loads(measured.stdout)
+    assert set(figures["accuracy"]) == {"value", "low", "high"}
+    history = runner.invoke(
+        train_app,
+        ["history", "--transactions", str(transactions_file), "--base", str(out), "--out", str(out), "--json"],
+    )
+    assert history.exit_code == 0, history.stderr
+
+
+def test_history_is_measured_by_earlier_windows_only(transactions_file: Path) -> None:
+    result = runner.invoke(
+        evaluate_app, ["history", "--transactions", str(transactions_file), "--as-of", "2025-07-15", "--json"]
+    )
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["n"] > 100
+    assert figures["auc"]["low"] <= figures["auc"]["value"] <= figures["auc"]["high"]
+
+
+def test_refusals_are_one_line_and_no_traceback(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("not json\n")
+    result = runner.invoke(
+        train_app,
+        [
+            "conversations",
+            "--data",
+            str(bad),
+            "--out",
+            str(tmp_path),
+            "--encoder",
+            "hash",
+            "--cache",
+            str(tmp_path / "c"),
+        ],
+    )
+    assert result.exit_code == 2
+    assert "line 1" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert runner.invoke(evaluate_app, ["conversations", "--data", str(tmp_path / "absent")]).exit_code == 2
+
+
+@pytest.mark.parametrize("horizon", ["0d", "soon", "-5d"])
+def test_a_bad_horizon_is_named(transactions_file: Path, tmp_path: Path, horizon: str) -> None:
+    result = runner.invoke(
+        train_app, ["history", "--transactions", str(transactions_file), "--out", str(tmp_path), "--horizon", horizon]
+    )
+    assert result.exit_code == 2
+    assert "horizon" in result.stderr
