@@ -110,7 +110,7 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
     new = [row for row in spoken if row.seq > after]
     vectors = _vectors(connection, job, after=min(after, job.seq - 1), fingerprint=fingerprint)
     texts = _texts(spoken)
-    shopping = _shopping(connection, of_site, person, texts)
+    found = shopping(connection, of_site, person, texts)
     return Turn(
         job=job,
         conversation=head,
@@ -124,9 +124,9 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
         ],
         turn_vector=vectors.get(job.seq),
         history=load_history(connection, site_id=of_site["id"], contact_id=person["id"], as_of=spoken[-1].at),
-        order=shopping[0],
-        return_no=shopping[1],
-        owned=shopping[2],
+        order=found[0],
+        return_no=found[1],
+        owned=found[2],
         repeats=_repeats(spoken),
     )  # fmt: skip
 
@@ -257,7 +257,7 @@ def _vectors(connection: Connection, job: Job, *, after: int, fingerprint: str) 
     return {row.seq: np.frombuffer(row.vector, dtype="<f4").astype(np.float32) for row in rows}
 
 
-def _shopping(
+def shopping(
     connection: Connection, of_site: RowMapping, person: RowMapping, texts: tuple[str, ...]
 ) -> tuple[Mapping[str, Any] | None, str | None, frozenset[str]]:
     """The order and return to speak of, and the products the customer has had. Only a verified customer's own."""
