@@ -1,0 +1,141 @@
+"""The chat alone behind a real uvicorn: in this process for most tests, in one of its own for those that kill it.
+
+`python -m tests.tools.chat_server --data-dir DIR --port PORT` serves until it is stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from assistant.bus.hints import LocalBus
+from assistant.chat.live import Live
+from assistant.chat.routes import build_router
+from assistant.chat.server import server_options
+from assistant.chat.service import ChatDeps
+from assistant.http import install_error_handlers
+from assistant.identity import sites
+from assistant.identity.keys import installation_secret
+from assistant.identity.sites import Site, SiteDirectory
+from assistant.settings import Settings
+from assistant.storage import migrate
+from assistant.storage.engine import Storage
+from assistant.storage.guard import open_checked
+
+SITE_KEY = "shop"
+SITE_ORIGIN = "https://shop.example"
+IDENTITY_SECRET = "the shop's secret, which is long enough to sign with"
+
+
+def wall_clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Chat:
+    """A running chat and what a test may look into."""
+
+    app: FastAPI
+    deps: ChatDeps
+    live: Live
+    site: Site
+
+    @property
+    def storage(self) -> Storage:
+        return self.deps.storage
+
+
+def build(
+    data_dir: Path, *, port: int, clock: Callable[[], int] = wall_clock, bus: LocalBus | None = None, **settings: Any
+) -> Chat:
+    """The chat over a migrated database in `data_dir`, with one site."""
+    chosen = Settings(data_dir=data_dir, port=port, **settings)
+    migrate.upgrade(chosen.url)
+    storage = open_checked(chosen.url)
+    site = storage.read_sync(lambda connection: sites.find_site_by_key(connection, SITE_KEY))
+    if site is None:
+        site = storage.write_sync(
+            lambda connection: sites.create(
+                connection,
+                key=SITE_KEY,
+                name="Shop",
+                now=clock(),
+                origins=[SITE_ORIGIN],
+                identity_secret=IDENTITY_SECRET,
+            )
+        )
+    deps = ChatDeps(
+        storage=storage,
+        bus=bus or LocalBus(),
+        clock=clock,
+        settings=chosen,
+        sites=SiteDirectory(storage, clock),
+        secret=installation_secret(chosen),
+    )
+    live = Live(deps)
+    app = FastAPI()
+    install_error_handlers(app)
+    app.include_router(build_router(deps, live))
+    return Chat(app, deps, live, site)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the test is the one to stop it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(chat: Chat, port: int, **options: Any) -> AsyncIterator[_Server]:
+    """Serves `chat` on the running loop until the block ends."""
+    settings = {**server_options(), "log_level": "warning", "lifespan": "off", **options}
+    server = _Server(uvicorn.Config(chat.app, host="127.0.0.1", port=port, **settings))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            task.result()
+        await asyncio.sleep(0.005)
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        await task
+        await asyncio.to_thread(chat.storage.close)
+
+
+def main() -> None:
+    """Serves from the command line, until killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    chat = build(arguments.data_dir, port=arguments.port, messages_per_10s=100_000, sockets_per_contact=1000)
+    options = {**server_options(), "log_level": "warning", "lifespan": "off"}
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.run(chat.app, host="127.0.0.1", port=arguments.port, **options)
+
+
+if __name__ == "__main__":
+    main()
