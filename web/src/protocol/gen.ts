@@ -6,14 +6,14 @@ export interface Auth {
   token: string;
 }
 
-/** The contact asks for a person; durable. */
+/** The contact asks for a person; durable. `reason` is a code such as `asked_for_human`; prose is a message's business. */
 export interface Escalate {
   t: "escalate";
   cmid: string;
   reason?: string;
 }
 
-/** First frame, within 5 s. `conv` absent: start a new conversation with the first message, or resume the open one. */
+/** First frame, within 5 s. `conv` absent: resume the open conversation, or be promised a new one. */
 export interface Hello {
   t: "hello";
   after?: number;
@@ -417,10 +417,11 @@ export interface SeenOut {
   seq: number;
 }
 
-/** Somebody types. */
+/** Somebody types; `name` is an agent's. */
 export interface TypingOut {
   t: "typing";
   from: "bot" | "agent";
+  name?: string | null;
   on: boolean;
 }
 
@@ -451,6 +452,6 @@ export const serverFrameShapes = {
     Ready: "conv:s,epoch:s,head:n,limits:@Limits,mode:s,resumed:b",
     Reset: "conv:s,epoch:s,head:n",
     SeenOut: "seq:n",
-    TypingOut: "from:s,on:b",
+    TypingOut: "from:s,name?:s,on:b",
   },
 } as const;
