@@ -1,20 +1,20 @@
 // The console's frame: top bar, three panes (tabs where there is no room), keys, banners.
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
-import { useLatest, useNow } from "../ui/hooks";
-import { useI18n } from "../ui/i18n";
-import { Icon, Logo } from "../ui/icons";
-import { Button, Choice, IconButton, Kbd, Popover, cx } from "../ui/parts";
-import { AccountMenu, type SignedIn } from "../ui/session";
-import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv } from "./context";
-import { Desk } from "./desk";
-import { KeysDialog, ResolveDialog, SearchDialog } from "./dialogs";
-import { allowDesktop, useNotices, useToggle } from "./notify";
-import { Panel } from "./panel";
-import { Queue } from "./queue";
-import { START, attention, cardOf, control, neighbour, reduce, type Presence } from "./state";
-import { createStore } from "./store";
-import { insert, suggested, type Suggested } from "./suggest";
-import { ThreadPane, useSelected } from "./thread";
+import { useLatest, useNow } from "../ui/hooks.ts";
+import { useI18n } from "../ui/i18n.tsx";
+import { Icon, Logo } from "../ui/icons.tsx";
+import { Button, Choice, IconButton, Kbd, Popover, cx } from "../ui/parts.tsx";
+import { AccountMenu, type SignedIn } from "../ui/session.tsx";
+import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv } from "./context.ts";
+import { Desk } from "./desk.ts";
+import { KeysDialog, ResolveDialog, SearchDialog } from "./dialogs.tsx";
+import { allowDesktop, useNotices, useToggle } from "./notify.ts";
+import { Panel } from "./panel.tsx";
+import { Queue } from "./queue.tsx";
+import { START, attention, cardOf, control, neighbour, reduce, type Presence } from "./state.ts";
+import { createStore } from "./store.ts";
+import { insert, suggested, type Suggested } from "./suggest.ts";
+import { ThreadPane, useSelected } from "./thread.tsx";
 
 type Pane = "queue" | "thread" | "panel";
 
@@ -99,7 +99,7 @@ function Frame({ logOut }: { logOut: () => void }) {
       <Banner />
       <div class="pane-tabs" role="group" aria-label={t("pane.label")}>
         {tabs.map(([name, label, count]) => (
-          <button key={name} type="button" class="pane-tab" aria-pressed={pane === name} onClick={() => setPane(name)}>
+          <button key={name} type="button" class={cx("pane-tab", name === "queue" && "first")} aria-pressed={pane === name} onClick={() => setPane(name)}>
             {label}{count > 0 && <span class="count num">{count}</span>}
           </button>
         ))}

@@ -1,12 +1,12 @@
 // Where the agent writes. Only the holder can send; notes are for everybody who may see the conversation.
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import { useI18n } from "../ui/i18n";
-import { Icon } from "../ui/icons";
-import { Button, Kbd, cx } from "../ui/parts";
-import { displayName, oneLine } from "../ui/text";
-import { useConsole } from "./context";
-import { insert, matching, provenance, type Suggested } from "./suggest";
-import type { Draft, Thread } from "./state";
+import { useI18n } from "../ui/i18n.tsx";
+import { Icon } from "../ui/icons.tsx";
+import { Button, Kbd, cx } from "../ui/parts.tsx";
+import { displayName, oneLine } from "../ui/text.ts";
+import { useConsole } from "./context.ts";
+import { insert, matching, provenance, type Suggested } from "./suggest.ts";
+import type { Draft, Thread } from "./state.ts";
 
 /** Code points of a body that the server takes. */
 const LONGEST = 4000;
@@ -114,7 +114,7 @@ export function Composer({ thread, holds, holder, items }: { thread: Thread; hol
           </div>
           <span class="sp" />
           {length > NEARLY && <span class={cx("xs num", tooLong ? "form-error" : "muted")} role="status">{t("composer.length", { n: length, most: LONGEST })}</span>}
-          <span class="xs muted clip">
+          <span class="xs muted clip who-may">
             {holds ? t("composer.only_you") : ended ? t("composer.ended") : holder ? t("composer.held_by", { name: holder }) : t("composer.not_held")}
             {watchers.length > 0 && <> · <Watchers names={watchers} /></>}
           </span>

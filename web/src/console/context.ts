@@ -1,10 +1,10 @@
 // What every part of the console needs.
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Agent, Api } from "../ui/api";
-import type { Desk } from "./desk";
-import type { Action, State } from "./state";
-import { useStore, type Store } from "./store";
+import type { Agent, Api } from "../ui/api.ts";
+import type { Desk } from "./desk.ts";
+import type { Action, State } from "./state.ts";
+import { useStore, type Store } from "./store.ts";
 
 export interface ConsoleEnv {
   store: Store<State, Action>;

@@ -1,11 +1,11 @@
 // The desk's socket: drives the pure link machine, feeds frames into the store, sends commands.
-import { decode } from "../core/decode";
-import { idleLink, linkStep, type Link, type LinkEffect, type LinkInput, type LinkTimer } from "../core/link";
-import { deskServerFrameShapes, type DeskClientFrame, type DeskServerFrame } from "../protocol/gen";
-import { ApiError, type Api } from "../ui/api";
-import type { Bundle } from "../ui/bundle";
-import { cursor, threadOf, type Action, type Pending, type Presence, type State } from "./state";
-import type { Store } from "./store";
+import { decode } from "../core/decode.ts";
+import { idleLink, linkStep, type Link, type LinkEffect, type LinkInput, type LinkTimer } from "../core/link.ts";
+import { deskServerFrameShapes, type DeskClientFrame, type DeskServerFrame } from "../protocol/gen.ts";
+import { ApiError, type Api } from "../ui/api.ts";
+import type { Bundle } from "../ui/bundle.ts";
+import { cursor, threadOf, type Action, type Pending, type Presence, type State } from "./state.ts";
+import type { Store } from "./store.ts";
 
 const REPLACED = 4409;
 /** How long to wait before the bundle of a conversation is read again after something moved in it. */

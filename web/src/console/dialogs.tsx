@@ -1,13 +1,13 @@
 // Resolve with a disposition, search, and the sheet of keys.
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import type { TaskCard } from "../protocol/gen";
-import type { Earlier } from "../ui/bundle";
-import { useLoad } from "../ui/hooks";
-import { useI18n } from "../ui/i18n";
-import { Band, Button, Choice, Dialog, Name, cx } from "../ui/parts";
-import { displayName, oneLine } from "../ui/text";
-import { useConsole, useDesk } from "./context";
-import { cards, control, type Thread } from "./state";
+import type { TaskCard } from "../protocol/gen.ts";
+import type { Earlier } from "../ui/bundle.ts";
+import { useLoad } from "../ui/hooks.ts";
+import { useI18n } from "../ui/i18n.tsx";
+import { Band, Button, Choice, Dialog, Name, cx } from "../ui/parts.tsx";
+import { displayName, oneLine } from "../ui/text.ts";
+import { useConsole, useDesk } from "./context.ts";
+import { cards, control, type Thread } from "./state.ts";
 
 const DISPOSITIONS = ["saved", "solved", "refunded", "lost", "follow_up", "spam"];
 const LONGEST_COMMENT = 2000;

@@ -3,9 +3,9 @@ import en from "../strings/console.en.json";
 import zh from "../strings/console.zh.json";
 import uiEn from "../strings/ui.en.json";
 import uiZh from "../strings/ui.zh.json";
-import { I18nProvider } from "../ui/i18n";
-import { SessionGate } from "../ui/session";
-import { Console } from "./app";
+import { I18nProvider } from "../ui/i18n.tsx";
+import { SessionGate } from "../ui/session.tsx";
+import { Console } from "./app.tsx";
 import "../ui/base.css";
 import "./console.css";
 

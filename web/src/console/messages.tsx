@@ -1,14 +1,14 @@
 // The transcript: messages with the risk at the contact's turns, lines of the system, notes, what is still on its way.
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import type { Ev } from "../protocol/gen";
-import { asList, transcript, type Item, type Score, type Summary } from "../ui/bundle";
-import type { Moved } from "../ui/curve";
-import { SPOKEN, Spoken, lineOf, scriptOf } from "../ui/event";
-import { useNow } from "../ui/hooks";
-import { useI18n } from "../ui/i18n";
-import { Band, Button, Name, Said, cx } from "../ui/parts";
-import { useConsole } from "./context";
-import type { Pending, Thread } from "./state";
+import type { Ev } from "../protocol/gen.ts";
+import { asList, transcript, type Item, type Score, type Summary } from "../ui/bundle.ts";
+import type { Moved } from "../ui/curve.tsx";
+import { SPOKEN, Spoken, lineOf, scriptOf } from "../ui/event.tsx";
+import { useNow } from "../ui/hooks.ts";
+import { useI18n } from "../ui/i18n.tsx";
+import { Band, Button, Name, Said, cx } from "../ui/parts.tsx";
+import { useConsole } from "./context.ts";
+import type { Pending, Thread } from "./state.ts";
 
 /** Beyond this many pixels from the end the reader has scrolled up, and new messages leave the place alone. */
 const NEAR_END = 120;

@@ -1,9 +1,9 @@
 // Telling an agent who looks elsewhere: the title of the page, a sound, a notification of the desktop.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { useI18n, recall, remember } from "../ui/i18n";
-import { displayName, oneLine } from "../ui/text";
-import { useDesk } from "./context";
-import { attention } from "./state";
+import { useI18n, recall, remember } from "../ui/i18n.tsx";
+import { displayName, oneLine } from "../ui/text.ts";
+import { useDesk } from "./context.ts";
+import { attention } from "./state.ts";
 
 export function useToggle(key: string, start: boolean): [boolean, (on: boolean) => void] {
   const [on, setOn] = useState(() => (recall(key) ?? String(start)) === "true");

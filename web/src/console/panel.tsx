@@ -1,15 +1,16 @@
 // The right side: why the contact may leave, what to do about it, who it is and what was bought.
 import { useState } from "preact/hooks";
-import { turnNumber, type Bundle, type Earlier, type Order } from "../ui/bundle";
-import { DriverBars } from "../ui/drivers";
-import { Picture, offerInWords } from "../ui/event";
-import { useLoad, useNow } from "../ui/hooks";
-import { useI18n, type I18n } from "../ui/i18n";
-import { Band, Button, Failed, IconButton, Kbd, Loading, Name, Section } from "../ui/parts";
-import { displayName, oneLine } from "../ui/text";
-import { useConsole } from "./context";
-import type { Thread } from "./state";
-import { productText, type Suggested } from "./suggest";
+import { turnNumber, type Bundle, type Earlier, type Order } from "../ui/bundle.ts";
+import { actionInWords, whyInWords } from "../ui/codes.ts";
+import { DriverBars } from "../ui/drivers.tsx";
+import { Picture, offerInWords } from "../ui/event.tsx";
+import { useLoad, useNow } from "../ui/hooks.ts";
+import { useI18n, type I18n } from "../ui/i18n.tsx";
+import { Band, Button, Failed, IconButton, Kbd, Loading, Name, Section } from "../ui/parts.tsx";
+import { displayName, oneLine } from "../ui/text.ts";
+import { useConsole } from "./context.ts";
+import type { Thread } from "./state.ts";
+import { productText, type Suggested } from "./suggest.ts";
 
 export function Panel({ thread, items, holds, onInsert, onPick }: {
   thread: Thread;
@@ -55,15 +56,6 @@ function WhyAtRisk({ thread, bundle, onPick }: { thread: Thread; bundle: Bundle;
   );
 }
 
-export function whyInWords(i18n: I18n, why: readonly string[]): string {
-  return why.map((code) => {
-    const [kind = "", detail = ""] = code.split(/:(.*)/s);
-    if (!detail) return i18n.word("why", kind);
-    const value = kind === "reason" || kind === "band" ? i18n.word(kind, detail).toLocaleLowerCase() : oneLine(detail, 30);
-    return i18n.known(`why.${kind}`) ? i18n.t(`why.${kind}`, { value }) : `${i18n.word("why", kind)}: ${value}`;
-  }).join(" · ");
-}
-
 function WhatToDo({ bundle, items, holds, onInsert }: { bundle: Bundle; items: readonly Suggested[]; holds: boolean; onInsert: (item: Suggested) => void }) {
   const i18n = useI18n();
   const { t, f } = i18n;
@@ -80,12 +72,6 @@ function WhatToDo({ bundle, items, holds, onInsert }: { bundle: Bundle; items: r
       )}
     </Section>
   );
-}
-
-/** "offer:free-return" → Offer: free return */
-export function actionInWords(i18n: I18n, action: string): string {
-  const [kind = "", detail = ""] = action.split(/:(.*)/s);
-  return detail ? `${i18n.word("action", kind)}: ${oneLine(detail, 60)}` : i18n.word("action", kind);
 }
 
 function Suggestion({ item, bundle, holds, onInsert }: { item: Suggested; bundle: Bundle; holds: boolean; onInsert: (item: Suggested) => void }) {
@@ -109,7 +95,7 @@ function Suggestion({ item, bundle, holds, onInsert }: { item: Suggested; bundle
             ? <span class="sm ink2 lines-3"><bdi>{item.text}</bdi></span>
             : <span class="xs muted num">{f.money(item.product.price, item.product.currency)} · {item.product.stock > 0 ? t("stock", { n: item.product.stock }) : t("stock_none")}</span>}
           {offer && <span class="xs num offer-line">{t("panel.offer", { offer: offerInWords(i18n, offer.kind, offer.amount, bundle.contact.currency), cost: f.money(offer.cost, bundle.contact.currency) })}</span>}
-          <span class="xs muted">{whyInWords(i18n, item.is === "script" ? item.script.why : item.product.why)}</span>
+          <span class="xs muted">{(item.is === "script" ? item.script.why : item.product.why).map((code) => whyInWords(i18n, code)).join(" · ")}</span>
         </span>
         {item.key && <Kbd>{item.key}</Kbd>}
       </button>

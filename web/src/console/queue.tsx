@@ -1,12 +1,12 @@
 // The left side: offers with their countdown, the agent's own conversations, those who wait, those of colleagues.
 import type { ComponentChildren } from "preact";
 import { useId, useMemo, useState } from "preact/hooks";
-import type { TaskCard } from "../protocol/gen";
-import { useNow } from "../ui/hooks";
-import { useI18n } from "../ui/i18n";
-import { Band, Button, Empty, Loading, Name, cx } from "../ui/parts";
-import { oneLine } from "../ui/text";
-import { useConsole, useDesk } from "./context";
+import type { TaskCard } from "../protocol/gen.ts";
+import { useNow } from "../ui/hooks.ts";
+import { useI18n } from "../ui/i18n.tsx";
+import { Band, Button, Empty, Loading, Name, cx } from "../ui/parts.tsx";
+import { oneLine } from "../ui/text.ts";
+import { useConsole, useDesk } from "./context.ts";
 
 /** Rows shown of a long section before the reader asks for more; the search reaches all of them. */
 const PAGE = 200;
@@ -126,13 +126,15 @@ function Row({ card, now }: { card: TaskCard; now: number }) {
 /** The clock that matters: reply due for an own conversation, waiting time in the queue, the holder's name elsewhere. */
 export function Clock({ card, now }: { card: TaskCard; now: number }) {
   const { t, f } = useI18n();
-  if (card.state === "assigned" && card.due_at) {
+  const { agent } = useConsole();
+  const mine = card.agent_id === agent.id;
+  if (mine && card.state === "assigned" && card.due_at) {
     const left = card.due_at - now;
     return left >= 0
       ? <span class={cx("q-clock num", left < 30_000 && "soon")}>{t("clock.due", { time: f.clock(left) })}</span>
       : <span class="q-clock num late">{t("clock.late", { time: f.clock(-left) })}</span>;
   }
-  if (card.state === "wrap_up") return <span class="q-clock">{t("clock.wrap_up")}</span>;
+  if (mine && card.state === "wrap_up") return <span class="q-clock">{t("clock.wrap_up")}</span>;
   if (card.state === "queued" || card.state === "offered") {
     return <span class="q-clock num" title={t("clock.waiting")}>{f.clock(now - card.waiting_since)}<span class="hidden"> {t("clock.waiting")}</span></span>;
   }

@@ -1,8 +1,8 @@
 // What the console knows, as a pure function of what it was told. Snapshots of the desk are whole; a conversation is its bundle plus
 // the events, scores and notes that came after it, applied in order of seq.
-import type { Desk, DeskServerFrame, Ev, TaskCard } from "../protocol/gen";
-import type { ApiError } from "../ui/api";
-import type { Bundle, Note, Score } from "../ui/bundle";
+import type { Desk, DeskServerFrame, Ev, TaskCard } from "../protocol/gen.ts";
+import type { ApiError } from "../ui/api.ts";
+import type { Bundle, Note, Score } from "../ui/bundle.ts";
 
 export type Presence = Desk["presence"];
 

@@ -1,8 +1,8 @@
 // Suggestions as one numbered list: scripts first, then products. The number is the key that inserts one.
-import type { Bundle, ProductSuggestion, ScriptSuggestion } from "../ui/bundle";
-import type { Format } from "../ui/format";
-import { neutralise } from "../ui/text";
-import type { Draft } from "./state";
+import type { Bundle, ProductSuggestion, ScriptSuggestion } from "../ui/bundle.ts";
+import type { Format } from "../ui/format.ts";
+import { neutralise } from "../ui/text.ts";
+import type { Draft } from "./state.ts";
 
 export type Suggested =
   | { is: "script"; key: string; id: string; title: string; text: string; script: ScriptSuggestion }

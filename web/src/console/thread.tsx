@@ -1,16 +1,16 @@
 // The middle: who it is, what can be done, how the risk went, what was said, and where to write.
 import { useMemo } from "preact/hooks";
-import { curvePoints, turnNumber } from "../ui/bundle";
-import { RiskCurve, turnThatMoved, type Moved } from "../ui/curve";
-import { useI18n } from "../ui/i18n";
-import { Button, Empty, Failed, Loading, Name } from "../ui/parts";
-import { oneLine } from "../ui/text";
-import { Composer } from "./composer";
-import { useConsole, useDesk } from "./context";
-import type { Ask } from "./context";
-import { Messages } from "./messages";
-import { cardOf, control, emptyThread, type Thread } from "./state";
-import type { Suggested } from "./suggest";
+import { curvePoints, turnNumber } from "../ui/bundle.ts";
+import { RiskCurve, turnThatMoved, type Moved } from "../ui/curve.tsx";
+import { useI18n } from "../ui/i18n.tsx";
+import { Button, Empty, Failed, Loading, Name } from "../ui/parts.tsx";
+import { oneLine } from "../ui/text.ts";
+import { Composer } from "./composer.tsx";
+import { useConsole, useDesk } from "./context.ts";
+import type { Ask } from "./context.ts";
+import { Messages } from "./messages.tsx";
+import { cardOf, control, emptyThread, type Thread } from "./state.ts";
+import type { Suggested } from "./suggest.ts";
 
 const EMPTY = emptyThread("");
 

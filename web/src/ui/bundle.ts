@@ -1,6 +1,6 @@
 // What the server says about one conversation (docs/http.md, "the bundle"), shared by console and supervisor.
-import type { DeskNote, DeskScore, Ev, TaskCard } from "../protocol/gen";
-import type { Driver } from "./drivers";
+import type { DeskNote, DeskScore, Ev, TaskCard } from "../protocol/gen.ts";
+import type { Driver } from "./drivers.tsx";
 
 export type Score = Omit<DeskScore, "t" | "conv">;
 export type Note = Omit<DeskNote, "t" | "conv">;

@@ -1,8 +1,8 @@
 // The risk of a conversation, turn by turn. The same numbers stand in words beside each message, so the picture is one image to a
 // screen reader, with its course in the label.
-import { useI18n } from "./i18n";
-import { useWidth } from "./hooks";
-import { cx } from "./parts";
+import { useI18n } from "./i18n.tsx";
+import { useWidth } from "./hooks.ts";
+import { cx } from "./parts.tsx";
 
 export interface CurvePoint {
   seq: number;

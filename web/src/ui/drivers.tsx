@@ -1,6 +1,6 @@
 // What moved the score, in words, with signed bars.
-import { useI18n, type I18n } from "./i18n";
-import { oneLine } from "./text";
+import { useI18n, type I18n } from "./i18n.tsx";
+import { oneLine } from "./text.ts";
 
 export interface Driver {
   kind: string;

@@ -1,8 +1,8 @@
 // What an event of a conversation says, as messages and as lines of the system.
-import type { Ev } from "../protocol/gen";
-import { useI18n, type I18n } from "./i18n";
-import { Said } from "./parts";
-import { oneLine, ownImage } from "./text";
+import type { Ev } from "../protocol/gen.ts";
+import { useI18n, type I18n } from "./i18n.tsx";
+import { Said } from "./parts.tsx";
+import { oneLine, ownImage } from "./text.ts";
 
 /** Kinds that somebody said; all others are lines of the system. */
 export const SPOKEN: ReadonlySet<string> = new Set(["message", "products", "offer"]);

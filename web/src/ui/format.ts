@@ -11,6 +11,8 @@ export interface Format {
   /** 324000, "EUR" → €3,240; a part of a unit is shown only when there is one. */
   money(minor: number, currency: string, sign?: boolean): string;
   count(value: number, digits?: number): string;
+  /** Always so many digits behind the point. */
+  fixed(value: number, digits: number): string;
   /** 0.714 → 71% */
   percent(value: number, digits?: number): string;
   /** A probability with two digits: 0.76 */
@@ -53,7 +55,7 @@ export function format(locale: Locale): Format {
       try {
         known = new Intl.NumberFormat(tag, { style: "currency", currency, currencyDisplay: "narrowSymbol" });
       } catch {
-        known = new Intl.NumberFormat(tag, { minimumFractionDigits: 2 }); // not a currency that Intl knows
+        known = new Intl.NumberFormat(tag, { minimumFractionDigits: 2, maximumFractionDigits: 2 }); // not a currency that Intl knows
       }
       monies.set(currency, known);
     }
@@ -74,6 +76,7 @@ export function format(locale: Locale): Format {
       if (value < 0) return `−${text}`;
       return sign && value > 0 ? `+${text}` : text;
     },
+    fixed: (value, digits) => new Intl.NumberFormat(tag, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value),
     count: (value, digits = 0) => new Intl.NumberFormat(tag, { maximumFractionDigits: digits }).format(value),
     percent: (value, digits = 0) =>
       minus(new Intl.NumberFormat(tag, { style: "percent", maximumFractionDigits: digits }).format(value)),
@@ -89,7 +92,7 @@ export function format(locale: Locale): Format {
       const steps: [number, string][] = [[DAY, "day"], [HOUR, "hour"], [MINUTE, "minute"], [SECOND, "second"]];
       const [size, unit] = steps.find(([length]) => ms >= length) ?? [SECOND, "second"];
       const digits = ms < 10 * SECOND ? 1 : 0;
-      return new Intl.NumberFormat(tag, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits }).format(ms / size);
+      return new Intl.NumberFormat(tag, { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: digits }).format(ms / size);
     },
     time: (at) => time.format(at),
     date: (at) => date.format(at),

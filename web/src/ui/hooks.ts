@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "./api";
+import { ApiError } from "./api.ts";
 
 /** The time, refreshed every `every` ms. `skew` is what to add to our clock to get the server's. */
 export function useNow(every = 1000, skew = 0): number {

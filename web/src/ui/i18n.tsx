@@ -1,10 +1,10 @@
 // Words on the screen. Strings are flat JSON files, `<key>` or `<key>.one` / `<key>.other` where a count `n` decides.
 import { createContext, type ComponentChildren } from "preact";
 import { useContext, useEffect, useMemo, useState } from "preact/hooks";
-import { format, type Format, type Locale } from "./format";
-import { readable } from "./text";
+import { format, type Format, type Locale } from "./format.ts";
+import { readable } from "./text.ts";
 
-export type { Locale } from "./format";
+export type { Locale } from "./format.ts";
 export type Strings = Readonly<Record<string, string>>;
 export type Catalogue = Readonly<Record<Locale, Strings>>;
 export type Params = Readonly<Record<string, string | number>>;

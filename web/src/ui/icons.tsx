@@ -39,7 +39,7 @@ export function Logo() {
         <rect width="20" height="20" rx="6" fill="var(--accent)" />
         <path d="M5.500 6.500v3a4.500 4.500 0 0 0 9 0v-3" fill="none" stroke="var(--accent-ink)" stroke-width="2.200" stroke-linecap="round" />
       </svg>
-      Staywell
+      <span>Staywell</span>
     </span>
   );
 }

@@ -1,11 +1,11 @@
 // Small parts that all screens share.
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { ApiError } from "./api";
-import { useLatest } from "./hooks";
-import { useI18n } from "./i18n";
-import { Icon } from "./icons";
-import { displayName, neutralise } from "./text";
+import type { ApiError } from "./api.ts";
+import { useLatest } from "./hooks.ts";
+import { useI18n } from "./i18n.tsx";
+import { Icon } from "./icons.tsx";
+import { displayName, neutralise } from "./text.ts";
 
 type Children = ComponentChildren;
 
@@ -142,7 +142,10 @@ export function Dialog({ title, onClose, children, class: extra }: { title: stri
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      dialog.querySelector<HTMLElement>("input, textarea, select")?.focus();
+    }
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

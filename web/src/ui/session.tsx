@@ -1,11 +1,11 @@
 // Logging in, staying logged in, logging out: the frame around console and supervisor.
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Api, ApiError, type Agent, type Session } from "./api";
-import { useI18n, type Locale } from "./i18n";
-import { Button, Choice, Empty, Failed, Loading, Popover, Switch } from "./parts";
-import { Icon, Logo } from "./icons";
-import { THEMES, useTheme, type Theme } from "./theme";
+import { Api, ApiError, type Agent, type Session } from "./api.ts";
+import { useI18n, type Locale } from "./i18n.tsx";
+import { Button, Choice, Empty, Failed, Loading, Popover, Switch } from "./parts.tsx";
+import { Icon, Logo } from "./icons.tsx";
+import { THEMES, useTheme, type Theme } from "./theme.ts";
 
 export interface SignedIn {
   agent: Agent;

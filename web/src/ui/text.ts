@@ -7,7 +7,8 @@ const HIDDEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|[\u{1d173}-\u{1d17a}]|[\u{e0000}-\u{e007f}]/gu;
 /** A joiner is wanted between emoji and in Indic or Persian words, and hides something anywhere else. */
 const LOOSE_JOINER = /(?<![\p{Extended_Pictographic}\p{M}\p{L}\u{1f3fb}-\u{1f3ff}])[\u200c\u200d]|[\u200c\u200d](?![\p{Extended_Pictographic}\p{L}])/gu;
-const MARKS = /(\p{M}{4})\p{M}+/gu;
+/** Two marks on a letter are enough for the languages of the world that stack them most. */
+const MARKS = /(\p{M}{2})\p{M}+/gu;
 /** Words longer than this are no words; they get places to break. */
 const LONGEST_NAME = 80;
 

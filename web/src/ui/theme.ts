@@ -1,6 +1,6 @@
 // Light, dark, or as the system has it.
 import { useEffect, useState } from "preact/hooks";
-import { recall, remember } from "./i18n";
+import { recall, remember } from "./i18n.tsx";
 
 export type Theme = "auto" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listQuery, readPlace, withFilter, writePlace } from "../../src/supervisor/place.ts";
+
+const CONV = "01J00000000000000000000000";
+
+test("the address holds the whole place and gives it back", () => {
+  const place = readPlace(`?tab=live&conv=${CONV}&q=broken+kettle&band=high&from=2026-05-01&sort=uncertain`);
+  assert.deepEqual(place, { tab: "live", conv: CONV, sort: "uncertain", filters: { q: "broken kettle", band: "high", from: "2026-05-01" } });
+  assert.deepEqual(readPlace(writePlace(place)), place);
+});
+
+test("what does not belong in an address is passed over", () => {
+  const place = readPlace(`?tab=admin&conv=../../etc&sort=;drop&from=yesterday&q=${"x".repeat(500)}&unknown=1`);
+  assert.deepEqual(place, { tab: "transcripts", conv: null, sort: "recent", filters: {} });
+  assert.equal(writePlace(place), "");
+});
+
+test("a range of days includes its last day, in the reader's own time", () => {
+  const params = new URLSearchParams(listQuery({ sort: "recent", filters: { from: "2026-05-01", to: "2026-05-01", q: "a&b" } }));
+  assert.equal(Number(params.get("since")), new Date(2026, 4, 1).getTime());
+  assert.equal(Number(params.get("until")) - Number(params.get("since")), 86_400_000);
+  assert.equal(params.get("q"), "a&b");
+  assert.equal(params.get("sort"), null);
+});
+
+test("filters are set and taken away", () => {
+  const place = withFilter(readPlace(""), "band", "high");
+  assert.equal(place.filters.band, "high");
+  assert.deepEqual(withFilter(place, "band", null).filters, {});
+});
