@@ -55,7 +55,7 @@ def contacts(file: File, site: SiteKey = "demo", map_: Map = "", data_dir: DataD
 @import_app.command("orders")
 @plain_errors
 def orders(file: File, site: SiteKey = "demo", map_: Map = "", data_dir: DataDir = None, json: Json = False) -> None:
-    """Orders: order, customer, date, total, currency, status, coupon, promised, delivered, lines. Later rows may move the status on."""
+    """Orders: order, customer, date, total, currency, status, coupon, promised, delivered, lines."""
 
     def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
         mapping = parse_map(map_)

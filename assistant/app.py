@@ -1,0 +1,246 @@
+"""The composition root: the only place where things are made and wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from starlette.middleware.gzip import GZipMiddleware
+
+from assistant import pages
+from assistant.bus.hints import LocalBus
+from assistant.chat.live import Live
+from assistant.chat.routes import build_router as chat_router
+from assistant.chat.service import ChatDeps
+from assistant.demo.routes import build_router as demo_router
+from assistant.errors import NotFound
+from assistant.escalation.routes import build_router as desk_router
+from assistant.escalation.service import DeskDeps
+from assistant.escalation.socket import Consoles
+from assistant.escalation.sweeper import Sweeper
+from assistant.health import build_router as health_router
+from assistant.http import BodyLimit, SecurityHeaders, install_error_handlers
+from assistant.identity.keys import installation_secret
+from assistant.identity.routes import AgentDeps
+from assistant.identity.routes import build_router as agents_router
+from assistant.identity.sites import SiteDirectory
+from assistant.retrievers import SiteRetrievers
+from assistant.review.routes import build_router as review_router
+from assistant.settings import Settings
+from assistant.shop.history import load_history
+from assistant.shop.routes import build_router as shop_router
+from assistant.storage.engine import Storage
+from assistant.storage.guard import open_checked
+from assistant.turns.finder import Finder
+from assistant.turns.inference import Inference
+from assistant.turns.metrics import TurnMetrics
+from assistant.turns.ports import Unavailable
+from assistant.turns.runner import Runner
+from assistant.turns.settle import Rules
+from assistant.turns.states import StateCache
+from assistant.turns.suggestions import word_suggestion
+from assistant.turns.turn import Parts
+from retrieval import encoders
+from retrieval.collection import Progress
+from retrieval.documents import Encoder
+from risk.errors import ArtefactRefused
+from risk.registry import load_champion
+from risk.types import Scorer
+
+log = structlog.get_logger()
+
+
+def clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that lives as long as the process."""
+
+    settings: Settings
+    secret: bytes
+    storage: Storage
+    bus: LocalBus
+    sites: SiteDirectory
+    retrievers: SiteRetrievers
+    inference: Inference
+    finder: Finder
+    registry: CollectorRegistry
+    parts: Parts
+    chat: ChatDeps
+
+    @property
+    def degraded(self) -> dict[str, str]:
+        """Parts that work with less than they should, and why."""
+        found = dict(self.retrievers.degraded)
+        for name, part in (("encoder", self.inference.encoder), ("model", self.inference.scorer)):
+            if isinstance(part, Unavailable):
+                found[name] = part.reason
+        return found
+
+    def close(self) -> None:
+        """Lets go of everything, storage last."""
+        self.inference.close()
+        self.finder.close()
+        self.storage.close()
+
+
+def build_services(settings: Settings, *, progress: Progress | None = None) -> Services:
+    """Opens database, models and indices. A missing or damaged model or index is reported as degraded; a database that cannot be
+    trusted raises Unavailable."""
+    secret = installation_secret(settings)
+    storage = open_checked(settings.url)
+    bus = LocalBus()
+    encoder = _encoder(settings)
+    scorer = _scorer(settings, encoder)
+    retrievers = SiteRetrievers(
+        storage,
+        None if isinstance(encoder, Unavailable) else encoder,
+        settings.index_dir or settings.data_dir / "index",
+    )
+    retrievers.refresh(progress)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    sites = SiteDirectory(storage, clock)
+    inference = Inference(encoder, scorer, deadline_ms=settings.model_deadline_ms)
+    finder = Finder(retrievers, deadline_ms=settings.model_deadline_ms)
+    parts = Parts(
+        storage=storage,
+        bus=bus,
+        inference=inference,
+        finder=finder,
+        states=StateCache(),
+        metrics=TurnMetrics(registry),
+        load_history=load_history,
+        now=clock,
+        rules=Rules(secret=secret, floor=settings.floor, temperature=round(settings.temperature * 100)),
+        burst_pause_ms=settings.burst_pause_ms,
+        attempts=settings.turn_attempts,
+    )
+    chat = ChatDeps(storage=storage, bus=bus, clock=clock, settings=settings, sites=sites, secret=secret)
+    services = Services(
+        settings=settings,
+        secret=secret,
+        storage=storage,
+        bus=bus,
+        sites=sites,
+        retrievers=retrievers,
+        inference=inference,
+        finder=finder,
+        registry=registry,
+        parts=parts,
+        chat=chat,
+    )
+    for name, why in services.degraded.items():
+        log.warning("degraded", part=name, reason=why)
+    return services
+
+
+def create_app(services: Services, *, demo: bool = False) -> FastAPI:
+    """The application around open services. Its lifespan runs turns, sweeper and index watcher."""
+    settings = services.settings
+    live = Live(services.chat)
+    consoles = Consoles()
+    agent_deps = AgentDeps(services.storage, services.bus, clock, settings)
+    desk_deps = DeskDeps(services.storage, services.bus, clock, settings, render=word_suggestion)
+    runner = Runner(services.parts, lease_ms=settings.turn_lease_ms)
+    sweeper = Sweeper(services.storage, services.bus, clock, settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        turning = asyncio.create_task(_forever("turns", runner.run), name="turns")
+        others = [
+            asyncio.create_task(_forever("sweeper", sweeper.run), name="sweeper"),
+            asyncio.create_task(_forever("index", services.retrievers.watch), name="index"),
+        ]
+        try:
+            yield
+        finally:
+            runner.stop()
+            await turning
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+    app = FastAPI(
+        title="Staywell",
+        version="1",
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.drain = lambda: _drain(live, consoles)
+    install_error_handlers(app)
+
+    async def site_origins(key: str) -> Sequence[str] | None:
+        try:
+            return sorted((await services.sites.by_key(key)).origins)
+        except NotFound:
+            return None
+
+    app.include_router(
+        health_router(services.storage, services.registry, clock, lambda: services.degraded, lambda: live.draining)
+    )
+    app.include_router(chat_router(services.chat, live))
+    app.include_router(agents_router(agent_deps))
+    app.include_router(desk_router(desk_deps, consoles))
+    app.include_router(review_router(desk_deps))
+    app.include_router(shop_router(services.storage, clock, services.secret))
+    app.include_router(pages.build_router(settings.origins, site_origins))
+    if demo:
+        app.include_router(demo_router(services.sites, clock, settings.origins))
+    app.mount("/static", StaticFiles(directory=pages.STATIC))
+    app.add_middleware(BodyLimit)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
+    app.add_middleware(SecurityHeaders, secure=settings.cookies_secure)
+    return app
+
+
+async def _drain(live: Live, consoles: Consoles) -> None:
+    """Tells every client that the server goes away; they come back to another worker, or to this one after its restart."""
+    await asyncio.gather(live.drain(), consoles.drain())
+
+
+async def _forever(name: str, work: Callable[[], Any]) -> None:
+    """Starts `work` again when a bug ended it, with a pause; a background task must not die in silence."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.error("task_died", task=name, exc_info=error)
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+def _encoder(settings: Settings) -> Encoder | Unavailable:
+    try:
+        encoder = encoders.load(settings.encoder)
+        encoder.encode(["warm"])
+    except Exception as error:  # a missing package, a damaged file: the shop must still be able to answer
+        return Unavailable(f"encoder '{settings.encoder}': {error}")
+    return encoder
+
+
+def _scorer(settings: Settings, encoder: Encoder | Unavailable) -> Scorer | Unavailable:
+    if isinstance(encoder, Unavailable):
+        return Unavailable("no encoder to score with")
+    path: Path | None = settings.model_dir
+    try:
+        return load_champion(path, encoder_fingerprint=encoder.fingerprint)
+    except (ArtefactRefused, OSError, ValueError) as error:
+        return Unavailable(str(error))

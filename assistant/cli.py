@@ -1,0 +1,30 @@
+"""`staywell`: one command for everything. Run `staywell --help`."""
+
+from __future__ import annotations
+
+import typer
+
+from assistant.commands import admin, data, indexing, log, replaying, serving
+from risk.commands import evaluate_app, train_app
+
+app = typer.Typer(
+    name="staywell",
+    help="A customer-service chat plug-in for shops that knows who is about to leave.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serving.demo)
+app.command()(serving.serve)
+app.command()(serving.migrate)
+app.command()(replaying.replay)
+app.command("export")(log.export_log)
+app.command()(log.doctor)
+app.add_typer(data.import_app, name="import")
+app.add_typer(indexing.index_app, name="index")
+app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(admin.site_app, name="site")
+app.add_typer(admin.agent_app, name="agent")
+
+if __name__ == "__main__":
+    app()

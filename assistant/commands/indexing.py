@@ -1,0 +1,76 @@
+"""`staywell index …`: the retrieval index of a site, built from what the database holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assistant.commands.common import (
+    DataDir,
+    Json,
+    SiteKey,
+    load_settings,
+    out,
+    plain_errors,
+    print_json,
+    progress,
+    site_id_of,
+    storage_of,
+)
+from assistant.errors import NotFound
+from assistant.retrievers import SiteRetrievers
+from retrieval import commands as retrieval_commands
+from retrieval import encoders
+
+index_app = typer.Typer(help="Build, inspect and search the retrieval index of a site.", no_args_is_help=True)
+
+
+@index_app.command("build")
+@plain_errors
+def build(site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
+    """Builds the snapshot from the site's scripts and products and lets it serve; a running server picks it up by itself."""
+    settings = load_settings(data_dir)
+    with storage_of(settings) as storage:
+        site_id = site_id_of(storage, site)
+        retrievers = SiteRetrievers(
+            storage, encoders.load(settings.encoder), settings.index_dir or settings.data_dir / "index"
+        )
+        with progress("Indexing", None, quiet=json) as step:
+            retrievers.refresh(lambda _name, done, _total: step(done))
+        version, problem = retrievers.version(site_id), retrievers.degraded.get(f"index:{site_id}")
+    if problem is not None:
+        raise NotFound(problem)
+    if json:
+        print_json({"site": site, "snapshot": version})
+    else:
+        out.print(f"{site}: {version}", highlight=False)
+
+
+@index_app.command("info")
+@plain_errors
+def info(site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
+    """Says what the serving snapshot holds and which encoder made it."""
+    retrieval_commands.info(index_dir=_folder(site, data_dir), encoder=load_settings(data_dir).encoder, as_json=json)
+
+
+@index_app.command("search")
+@plain_errors
+def search(
+    text: Annotated[str, typer.Argument(help="What a customer might write.")],
+    site: SiteKey = "demo",
+    kind: Annotated[str, typer.Option(help="script or product")] = "script",
+    k: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Searches the serving snapshot and says why each document came."""
+    encoder = load_settings(data_dir).encoder
+    retrieval_commands.search(text, kind=kind, k=k, index_dir=_folder(site, data_dir), encoder=encoder, as_json=json)
+
+
+def _folder(site: str, data_dir: Path | None) -> Path:
+    settings = load_settings(data_dir)
+    with storage_of(settings) as storage:
+        return (settings.index_dir or settings.data_dir / "index") / site_id_of(storage, site)

@@ -1,0 +1,144 @@
+"""`staywell export` and `staywell doctor`: the log as files, and whether everything is as it should be."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assistant.app import build_services
+from assistant.commands.common import (
+    DataDir,
+    Json,
+    SiteKey,
+    err,
+    load_settings,
+    out,
+    plain_errors,
+    print_json,
+    site_id_of,
+    storage_of,
+)
+from assistant.errors import StaywellError
+from assistant.identity import audit
+from assistant.identity.keys import installation_secret
+from assistant.outcomes.check import check
+from assistant.outcomes.export import Form, What, export
+from assistant.settings import Settings
+from assistant.shop.rows import milliseconds
+from assistant.storage.migrate import current, head
+
+SHOWN = 20  # findings that are printed
+
+
+@plain_errors
+def export_log(
+    what: Annotated[str, typer.Argument(help="decisions, outcomes, or both (decisions with their outcomes)")] = "both",
+    to: Annotated[Path | None, typer.Option("--out", help="A file; by default standard output.")] = None,
+    form: Annotated[str, typer.Option("--format", help="jsonl or csv")] = "jsonl",
+    site: SiteKey = "demo",
+    since: Annotated[str | None, typer.Option(help="From this time on (ISO 8601, inclusive).")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time (ISO 8601, exclusive).")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Writes the decision and outcome log. Customers appear as keyed hashes only."""
+    known_what: dict[str, What] = {"decisions": "decisions", "outcomes": "outcomes", "both": "both"}
+    known_forms: dict[str, Form] = {"jsonl": "jsonl", "csv": "csv"}
+    if what not in known_what or form not in known_forms:
+        raise typer.BadParameter("expected decisions, outcomes or both, as jsonl or csv")
+    settings = load_settings(data_dir)
+    with storage_of(settings) as storage:
+        site_id = site_id_of(storage, site)
+
+        def write(connection: Any) -> int:
+            lines = export(
+                connection,
+                what=known_what[what],
+                form=known_forms[form],
+                site_id=site_id,
+                since=_time(since),
+                until=_time(until),
+            )
+            count = 0
+            if to is None:
+                for line in lines:
+                    sys.stdout.buffer.write(line)
+                    count += 1
+                return count
+            aside = to.with_name(f".{to.name}.writing")
+            with aside.open("wb") as file:
+                for line in lines:
+                    file.write(line)
+                    count += 1
+            aside.replace(to)
+            return count
+
+        count = storage.read_sync(write)
+    err.print(f"{count - (form == 'csv'):,} rows", highlight=False)
+
+
+def _time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return milliseconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not a time") from error
+
+
+@plain_errors
+def doctor(data_dir: DataDir = None, json: Json = False) -> None:
+    """Checks settings, database, models, indices, the log's invariants and the audit chain; exit code 1 if one is wrong."""
+    settings = load_settings(data_dir)
+    findings = list(_look(settings))
+    wrong = [finding for finding in findings if finding["state"] == "wrong"]
+    if json:
+        print_json({"healthy": not wrong, "findings": findings})
+    else:
+        marks = {"good": "[green]✓[/]", "degraded": "[yellow]![/]", "wrong": "[red]✗[/]"}
+        for finding in findings:
+            out.print(marks[finding["state"]], f"{finding['part']:<10}", finding["detail"], highlight=False)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _look(settings: Settings) -> Any:
+    def finding(part: str, state: str, detail: str) -> dict[str, str]:
+        return {"part": part, "state": state, "detail": detail}
+
+    yield finding("settings", "good", f"data in {settings.data_dir}, pages at {', '.join(sorted(settings.origins))}")
+    found = current(settings.url)
+    if found != head():
+        yield finding("database", "wrong", f"schema {found or 'missing'}, needed {head()}: run `staywell migrate`")
+        return
+    try:
+        services = build_services(settings)
+    except StaywellError as error:
+        yield finding("database", "wrong", str(error))
+        return
+    try:
+        yield finding("database", "good", f"whole, schema {found}")
+        degraded = services.degraded
+        for part, good in (("encoder", services.inference.fingerprint[:12]), ("model", services.inference.model)):
+            yield finding(part, "degraded" if part in degraded else "good", degraded.get(part, good))
+        indices = {part: why for part, why in degraded.items() if part.startswith("index")}
+        for part, why in indices.items():
+            yield finding("index", "degraded", f"{part.partition(':')[2]}: {why}")
+        if not indices:
+            yield finding("index", "good", "every site has a current snapshot")
+        secret = installation_secret(settings)
+        faults = services.storage.read_sync(lambda connection: list(islice(check(connection, secret=secret), 1000)))
+        for fault in faults[:SHOWN]:
+            yield finding("log", "wrong", f"{fault.table} {fault.id}: {fault.code} {fault.detail}".strip())
+        if len(faults) > SHOWN:
+            yield finding("log", "wrong", f"and {len(faults) - SHOWN} more")
+        if not faults:
+            yield finding("log", "good", "every invariant holds")
+        broken = services.storage.read_sync(audit.verify)
+        chain = "the chain is whole" if broken is None else f"the chain is broken at row {broken}"
+        yield finding("audit", "good" if broken is None else "wrong", chain)
+    finally:
+        services.close()

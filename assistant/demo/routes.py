@@ -1,0 +1,102 @@
+"""The demo shop's page and its little server side: products, customers to shop as, and the token a real shop would sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from assistant.demo import data
+from assistant.demo.seed import SITE_KEY
+from assistant.errors import NotFound
+from assistant.identity.sites import SiteDirectory
+
+PAGE: Final = Path(str(files("assistant.demo") / "page"))
+IDENTITY_S: Final = 240
+
+
+def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozenset[str]) -> APIRouter:
+    """`/`, `/demo/…`. Only in the demo: anyone who reaches it may shop as any of its customers."""
+    router = APIRouter(include_in_schema=False)
+    # The widget comes from the other loopback name; the shop's own policy must allow its loader and its frame.
+    both = " ".join(sorted(origins))
+    csp = (
+        f"default-src 'none'; script-src 'self' {both}; style-src 'self' 'unsafe-inline'; img-src 'self' data: {both}; "
+        f"connect-src 'self'; frame-src {both}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+    @router.get("/")
+    async def shop() -> Response:
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": csp, "Cache-Control": "no-cache"})
+
+    @router.get("/demo/page/{name}")
+    async def page_file(name: str) -> Response:
+        path = PAGE / Path(name).name
+        if not path.is_file():
+            raise NotFound("no such file")
+        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    @router.get("/demo/products")
+    async def products(locale: Annotated[str, Query(max_length=16)] = "en") -> dict[str, Any]:
+        language = "zh" if locale.lower().startswith("zh") else "en"
+        return {
+            "shop": data.SHOP_NAME[language],
+            "products": [
+                {
+                    "id": item.id,
+                    "title": item.title,
+                    "description": item.description,
+                    "category": item.category,
+                    "brand": item.brand,
+                    "price": item.price,
+                    "currency": item.currency,
+                    "stock": item.stock,
+                    "image": item.image,
+                    "url": item.url,
+                    "rating": item.rating,
+                }
+                for item in data.load_products()
+                if item.locale == language
+            ],
+        }
+
+    @router.get("/demo/customers")
+    async def customers() -> dict[str, Any]:
+        return {
+            "customers": [
+                {
+                    "external_id": person.external_id,
+                    "name": person.name,
+                    "locale": person.locale,
+                    "story": person.story,
+                }
+                for person in data.load_contacts(clock())
+            ]
+        }
+
+    @router.get("/demo/identity")
+    async def identity(customer: Annotated[str, Query(max_length=64)]) -> dict[str, str]:
+        person = next((one for one in data.load_contacts(clock()) if one.external_id == customer), None)
+        site = await sites.by_key(SITE_KEY)
+        if person is None or site.identity_secret is None:
+            raise NotFound("no such customer")
+        now = clock() // 1000
+        claims = {
+            "sub": person.external_id,
+            "name": person.name,
+            "email": person.email,
+            "locale": person.locale,
+            "region": person.region,
+            "aud": SITE_KEY,
+            "iat": now,
+            "exp": now + IDENTITY_S,
+        }
+        return {"jwt": jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(site.identity_secret))}
+
+    return router
