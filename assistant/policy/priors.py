@@ -32,12 +32,12 @@ class Prices:
 
     agent_minute: int = 60
     minutes_an_escalation: int = 6
-    unanswered: int = 2000  # a question that is not answered comes back, or does not
+    unanswered: int = 3000  # a question that is not answered comes back, or does not
     annoyance_offer: int = 50
     annoyance_recommend: int = 60
     annoyance_clarify: int = 60  # times the clarifying questions in a row
     repeated: int = 1500  # the same wording again
-    clarify_relevance: float = 0.35  # a clarifying question is a third of an answer
+    clarify_relevance: float = 0.30  # a clarifying question is a third of an answer
     escalate_relevance: float = 0.9
 
     def scaled(self, factor: float) -> Prices:

@@ -11,12 +11,12 @@ from assistant.policy.rules import CLEAR
 from assistant.policy.types import ActionKind, Option
 from retrieval.documents import Candidate, Product, Script
 
-# A search score is a convex mix of cosine and matched words. On the packaged playbook questions it cannot answer stay under .36 and
-# plain ones reach .75 and more; between them the scale runs from 0 to 1.
+# A search score is a convex mix of cosine and matched words. On the packaged playbook, questions that it cannot answer stay under
+# .36, plain ones reach .6 to .95; the scale runs from the former to a perfect match.
 SCORE_ZERO: Final = 0.30
-SCORE_ONE: Final = 0.80
-NEARLY_AS_GOOD: Final = 0.25  # a reply so much less relevant than the best one is not an alternative to it
-NEEDS_PERSON: Final = 0.8  # relevance from which a script that hands over decides
+SCORE_ONE: Final = 1.00
+NEARLY_AS_GOOD: Final = 0.15  # a reply so much less relevant than the best one is not an alternative to it
+NEEDS_PERSON: Final = 0.55  # relevance from which a script that hands over decides
 TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
 
 
@@ -69,8 +69,9 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     options: dict[str, Option] = {}
     usable = [c for c in found.scripts if isinstance(c.document, Script) and c.document.stage != "handoff"]
     best = max((relevance(c) for c in usable), default=0.0)
+    informed = _informed_intents(usable, best, situation)
     for candidate in usable:
-        option = _script(candidate, best, situation, bool(found.products))
+        option = _script(candidate, best, situation, bool(found.products), informed)
         options.setdefault(option.key, option)
     clarifying = clarifying_script(found, situation)
     options.setdefault("clarify", _clarify(clarifying, situation))
@@ -88,7 +89,15 @@ def clarifying_script(found: Found, situation: Situation) -> Script | None:
     return ranked[0] if ranked else None
 
 
-def _script(candidate: Candidate, best: float, situation: Situation, has_products: bool) -> Option:
+def _informed_intents(candidates: Sequence[Candidate], best: float, situation: Situation) -> frozenset[str]:
+    """Intents that can be answered from the customer's own records as well as in general, and have not been yet."""
+    near = (c.document for c in candidates if relevance(c) >= best - NEARLY_AS_GOOD and isinstance(c.document, Script))
+    return frozenset(s.intent for s in near if "order_no" in s.slots and not situation.sent.get(s.family))
+
+
+def _script(
+    candidate: Candidate, best: float, situation: Situation, has_products: bool, informed: frozenset[str]
+) -> Option:
     script = candidate.document
     assert isinstance(script, Script)  # noqa: S101 — `build` passes scripts only
     fit = relevance(candidate)
@@ -96,6 +105,8 @@ def _script(candidate: Candidate, best: float, situation: Situation, has_product
     key = f"reply:{script.id}"
     benefit = 0
     why_not = None if fit >= best - NEARLY_AS_GOOD else "less_relevant"
+    if script.intent in informed and "order_no" not in script.slots:
+        why_not = "less_specific"  # nobody is asked for what the shop knows
     treatment = script.stage in TREATING_STAGES
     if script.offer is not None:
         kind, key, benefit, treatment = "offer", f"offer:{script.offer.id}", script.offer.cost, True
