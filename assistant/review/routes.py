@@ -74,6 +74,9 @@ def filters(
     locale: Annotated[str, Query(max_length=16)] = "",
     disposition: Short = "",
     contact: Short = "",
+    escalated: bool | None = None,
+    offer: Literal["", "accepted", "declined"] = "",
+    csat_max: Annotated[int | None, Query(ge=1, le=5)] = None,
     since: Annotated[int | None, Query(ge=0)] = None,
     until: Annotated[int | None, Query(ge=0)] = None,
     sort: search.Sort = "recent",
@@ -89,6 +92,9 @@ def filters(
         locale=locale or None,
         disposition=disposition or None,
         contact=contact or None,
+        escalated=escalated,
+        offer=offer or None,
+        csat_max=csat_max,
         since=since,
         until=until,
         sort=sort,
@@ -148,7 +154,9 @@ def build_router(deps: DeskDeps) -> APIRouter:
     @router.get("/agents")
     async def agents(request: Request) -> dict[str, Any]:
         who = (await guard(request)).agent
-        return {"agents": await deps.storage.read(lambda connection: search.agents_of(connection, who.site_id))}
+        now = deps.clock()
+        found = await deps.storage.read(lambda connection: search.agents_now(connection, who.site_id, now=now))
+        return {"agents": found}
 
     @router.get("/export.csv")
     async def export(request: Request, chosen: Filters) -> StreamingResponse:

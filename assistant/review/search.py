@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, func, or_, select, true
 
 from assistant.errors import BadInput
 from assistant.escalation import view
 from assistant.escalation.bundle import last_dispositions
-from assistant.storage.tables import agent, contact, conversation, decision, event, score, task
+from assistant.storage.tables import agent, contact, conversation, decision, event, outcome, presence, score, task
 
 Sort = Literal["recent", "risk", "uncertain"]
 
@@ -39,6 +39,9 @@ class Search:
     locale: str | None = None
     disposition: str | None = None
     contact: str | None = None
+    escalated: bool | None = None  # whether a person was ever needed
+    offer: Literal["accepted", "declined"] | None = None  # how some offer was answered
+    csat_max: int | None = None
     since: int | None = None
     until: int | None = None
     sort: Sort = "recent"
@@ -112,6 +115,14 @@ def _where(site_id: str, search: Search) -> ColumnElement[bool]:
         conditions.append(_exists(task, task.c.agent_id == search.agent))
     if search.disposition:
         conditions.append(_exists(task, task.c.disposition == search.disposition))
+    if search.escalated is not None:
+        of_it = _exists(task, true())
+        conditions.append(of_it if search.escalated else ~of_it)
+    if search.offer:
+        answer = "accept" if search.offer == "accepted" else "decline"
+        conditions.append(_exists(outcome, outcome.c.type == answer))
+    if search.csat_max is not None:
+        conditions.append(conversation.c.csat <= search.csat_max)
     if search.since is not None:
         conditions.append(conversation.c.created_at >= search.since)
     if search.until is not None:
@@ -219,6 +230,33 @@ def _lines(connection: Connection, site_id: str, rows: Sequence[RowMapping]) -> 
 
 
 def agents_of(connection: Connection, site_id: str) -> list[dict[str, Any]]:
-    """Agents to filter by."""
+    """The names of the site's agents, of former ones too."""
     rows = connection.execute(select(agent.c.id, agent.c.name).where(agent.c.site_id == site_id).order_by(agent.c.name))
     return [{"id": row.id, "name": row.name} for row in rows]
+
+
+def agents_now(connection: Connection, site_id: str, *, now: int) -> list[dict[str, Any]]:
+    """The site's agents who may log in: whether they are here, and how much they hold."""
+    held = (
+        select(task.c.agent_id, func.count().label("load"))
+        .where(task.c.site_id == site_id, task.c.state.in_(("assigned", "wrap_up")))
+        .group_by(task.c.agent_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(agent.c.id, agent.c.name, agent.c.capacity, presence.c.state, presence.c.lease_until, held.c.load)
+        .outerjoin(presence, presence.c.agent_id == agent.c.id)
+        .outerjoin(held, held.c.agent_id == agent.c.id)
+        .where(agent.c.site_id == site_id, agent.c.disabled.is_(False))
+        .order_by(agent.c.name)
+    )
+    return [
+        {
+            "id": row.id,
+            "name": row.name,
+            "presence": row.state if (row.lease_until or 0) > now else "offline",
+            "load": row.load or 0,
+            "capacity": row.capacity,
+        }
+        for row in rows
+    ]
