@@ -20,7 +20,7 @@ from assistant.storage.tables import contact, conversation, event, orders, task,
 DAY_MS: Final = 86_400_000
 ESTIMATE_LEAST: Final = 5  # tasks taken within a day, below which no waiting time is promised
 UNKNOWN_RISK: Final = 0.5  # weight of a customer's yearly value where there is no score
-SAFETY_REASONS: Final = frozenset({"legal", "self_harm", "threat"})
+SAFETY_REASONS: Final = frozenset({"legal", "self_harm", "threat", "injury"})
 SAFETY_PRIORITY: Final = 2.0
 HELD: Final = ("assigned", "wrap_up")  # states that count against an agent's capacity
 

@@ -20,8 +20,10 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from assistant.bus.hints import LocalBus
+from assistant.chat.server import server_options
 from assistant.conversations.store import NewEvent, append, open_conversation
 from assistant.escalation import routes as desk_routes
 from assistant.escalation import store
@@ -191,9 +193,11 @@ class Console:
                     return frame
 
     async def closed(self, timeout_s: float = 10.0) -> int:
-        """The close code, once the server has closed."""
+        """The close code, once the server has closed; what came before is in `frames`."""
         async with asyncio.timeout(timeout_s):
-            await self.ws.wait_closed()
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    self.frames.append(json.loads(await self.ws.recv()))
         assert self.ws.close_code is not None
         return self.ws.close_code
 
@@ -208,9 +212,7 @@ class _Thread:
     """uvicorn in a thread, with the sweeper beside it."""
 
     def __init__(self, desk: DeskServer, app: FastAPI) -> None:
-        config = uvicorn.Config(
-            app, port=desk.settings.port, log_level="warning", ws="websockets-sansio", ws_ping_interval=None
-        )
+        config = uvicorn.Config(app, port=desk.settings.port, log_level="warning", **server_options())
         self._server = desk.server = uvicorn.Server(config)
         self._desk = desk
         self._thread = threading.Thread(target=self._run, daemon=True)
