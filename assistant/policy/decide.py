@@ -137,7 +137,7 @@ def _forced(
 def _limits(context: DecisionContext, ineligible: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Rules that took something off the table without deciding by themselves."""
     named = {"holdout", "unverified", "degraded", "waiting"}
-    whys = dict.fromkeys(why for _, why in ineligible if why in named or why.startswith("wallet"))
+    whys = dict.fromkeys(why for _, why in ineligible if why in named or why.startswith(("wallet", "abuse")))
     if context.holdout:
         whys.setdefault("holdout")
     return tuple(sorted(whys))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, RowMapping, func, or_, select
 
+from assistant.policy.abuse import Signals
 from assistant.policy.wallet import DAY_MS, Wallet, WalletEntry, WalletRules
 from assistant.storage.tables import (
     agent,
@@ -82,6 +83,7 @@ class Look:
     agents_available: int
     queue_length: int
     wallet: Wallet | None
+    signals: Signals
 
 
 def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load_history: LoadHistory) -> Turn:
@@ -155,6 +157,7 @@ def look(connection: Connection, turn: Turn, *, now: int, holdout: bool) -> Look
     ).all()
     said = [row for row in answered if row.kind not in ("none", "escalate")]
     families = [family for row in said if (family := _family(row)) is not None]
+    purse = None if holdout or not turn.contact["verified"] else _wallet(connection, turn, now)
     return Look(
         status=state.status,
         holder=state.holder,
@@ -166,7 +169,8 @@ def look(connection: Connection, turn: Turn, *, now: int, holdout: bool) -> Look
         dissatisfaction=_dissatisfaction(connection, conversation_id, [row.seq for row in said[:RECENT]]),
         agents_available=_agents(connection, site_id, now),
         queue_length=_queue(connection, site_id),
-        wallet=None if holdout or not turn.contact["verified"] else _wallet(connection, turn, now),
+        wallet=purse,
+        signals=_signals(connection, turn, purse, now),
     )
 
 
@@ -363,6 +367,27 @@ def _wallet(connection: Connection, turn: Turn, now: int) -> Wallet:
         orders=0 if turn.history is None else sum(not order.cancelled for order in turn.history.orders),
         turnover_year=turnover(turn.history, turn.at),
         margin=float(settings.get("margin", 0.3)),
+    )
+
+
+def _signals(connection: Connection, turn: Turn, purse: Wallet | None, now: int) -> Signals:
+    """What the abuse gate asks about; only worth reading where an offer is possible at all."""
+    if purse is None:
+        return Signals(None, 0, 0, 0, 0)
+    history = turn.history or History()
+    recent = connection.execute(
+        select(func.count())
+        .select_from(conversation)
+        .where(conversation.c.contact_id == turn.contact["id"], conversation.c.created_at > now - 7 * DAY_MS)
+    ).scalar_one()
+    last_order = max((order.ts_event for order in history.orders if not order.cancelled), default=0)
+    seen = [turn.contact["first_seen_at"], *(order.ts_event for order in history.orders)]
+    return Signals(
+        first_seen_at=min(seen),
+        orders=sum(not order.cancelled for order in history.orders),
+        returns=len({back.order_no for back in history.returns}),
+        conversations_week=int(recent),
+        accepted_unused=sum(entry.state == "accepted" and entry.at > last_order for entry in purse.entries),
     )
 
 

@@ -45,6 +45,7 @@ class Situation:
     queue_length: int
     wallet: wallet.Wallet | None  # None: nothing can be offered to this customer
     verified: bool
+    suspect: str | None  # what the abuse gate says
     now: int
 
 
@@ -169,7 +170,8 @@ def _priced(
 def _why_no_offer(situation: Situation, cost: int) -> str | None:
     if situation.wallet is None:
         return "wallet_closed" if situation.verified else "unverified"
-    return wallet.why_no_offer(situation.wallet, cost=cost, verified=situation.verified, now=situation.now)
+    empty = wallet.why_no_offer(situation.wallet, cost=cost, verified=situation.verified, now=situation.now)
+    return empty or situation.suspect
 
 
 def shown_products(found: Found) -> list[Product]:

@@ -17,6 +17,7 @@ from assistant.escalation.store import escalate
 from assistant.ids import new_id
 from assistant.outcomes import log as decision_log
 from assistant.policy import priors
+from assistant.policy.abuse import why_no_benefit
 from assistant.policy.decide import VERSION, decide
 from assistant.policy.draws import draw_from, seed_for
 from assistant.policy.holdout import in_holdout
@@ -118,6 +119,7 @@ def _situation(turn: Turn, evidence: Evidence, seen: Look, now: int) -> Situatio
         queue_length=seen.queue_length,
         wallet=seen.wallet,
         verified=turn.contact["verified"],
+        suspect=why_no_benefit(seen.signals, turn.text, now),
         now=now,
     )
 
