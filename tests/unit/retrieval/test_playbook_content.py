@@ -38,9 +38,7 @@ PROMISES = {
         r"|instantly|without fail|today|tonight|tomorrow|within \w+ (?:hours?|days?|minutes?))\b",
         re.I,
     ),
-    "zh": re.compile(
-        r"保证|承诺|一定|绝对|肯定会|必定|立即|立刻|马上|今天|明天|永远|百分之百|小时内|天内|分钟内"
-    ),
+    "zh": re.compile(r"保证|承诺|一定|绝对|肯定会|必定|立即|立刻|马上|今天|明天|永远|百分之百|小时内|天内|分钟内"),
 }
 # Words of the list that are allowed, because the sentence promises nothing with them.
 PROMISES_ALLOWED = {
@@ -166,7 +164,7 @@ def test_wording_is_short_plain_and_keeps_its_promises(row: dict[str, Any], loca
 @pytest.mark.parametrize(("row", "locale"), TEXTS)
 def test_examples_and_quick_replies(row: dict[str, Any], locale: str) -> None:
     variant = row["locales"][locale]
-    assert 5 <= len(variant["examples"]) <= 8
+    assert 5 <= len(variant["examples"]) <= 16
     assert len(set(variant["examples"])) == len(variant["examples"])
     assert len(variant["quick_replies"]) <= 4
     assert all(0 < len(reply) <= QUICK_REPLY_LIMIT[locale] for reply in variant["quick_replies"])
