@@ -62,6 +62,7 @@ export class StaywellChat extends HTMLElement {
   #words: Words | undefined;
   #identity: Identity | null = null;
   #jwt: string | undefined;
+  #vouched: Promise<void> | undefined;
   #unread = 0;
   #overflow = "";
 
@@ -141,7 +142,8 @@ export class StaywellChat extends HTMLElement {
   /** Says who the customer is: the shop's signed JWT, a function that fetches one, or null for a guest. */
   identify(identity: Identity | null): void {
     this.#identity = identity;
-    void this.#vouch();
+    // A function is asked only when there is a chat that needs the answer.
+    if (typeof identity !== "function" || this.#frame) this.#vouched = this.#vouch();
   }
 
   /** Strings of a locale, by key. */
@@ -212,7 +214,11 @@ export class StaywellChat extends HTMLElement {
     const frame = make("iframe", { src: `${ORIGIN}/chat?${query}`, allow: "clipboard-write", title: this.#said().chat });
     this.#frame = frame;
     frame.hidden = true;
-    frame.onload = () => this.#post(this.#init());
+    if (typeof this.#identity === "function") this.#vouched = this.#vouch();
+    frame.onload = async () => {
+      await this.#vouched;
+      this.#post(this.#init());
+    };
     this.#wait.replaceChildren(make("span", { class: "spin" }), this.#said().loading);
     this.#wait.hidden = false;
     this.#panel.append(frame);
@@ -312,7 +318,7 @@ export class StaywellChat extends HTMLElement {
         this.emit("locale", { locale: message.locale });
         return this.setAttribute("locale", message.locale);
       case "identity_needed":
-        if (typeof this.#identity === "function") return void this.#vouch();
+        if (typeof this.#identity === "function") return void (this.#vouched = this.#vouch());
         return this.emit("identity-needed");
       case "cart":
         return this.emit("add-to-cart", { product: message.product, quantity: message.quantity });

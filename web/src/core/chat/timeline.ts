@@ -41,7 +41,7 @@ export function timeline(state: ChatState): Item[] {
     items.push({ is: "event", key: ev.id, ev, joined, delivery });
     before = ev;
   }
-  const live = state.link.phase === "live";
+  const live = state.online && state.link.phase === "live";
   state.outbox.forEach((item, i) => {
     const delivery =
       item.state === "acked" ? "delivered" : item.state === "failed" ? "failed" : live ? "sending" : "offline";

@@ -1,0 +1,36 @@
+/** Wording of what happened, for the lines between messages and for the transcript. */
+import { agentOf, waitOf } from "../core/chat/events.ts";
+import type { Ev } from "../protocol/gen.ts";
+import { displayName } from "../ui/text.ts";
+import type { Said } from "./words.ts";
+
+/** "A person is coming · you are next · about 1 minute", as far as it is known. */
+export function comingLine(said: Said, ev: Ev): string {
+  const { position, estimateSeconds } = waitOf(ev);
+  const minutes = estimateSeconds === null ? 0 : Math.max(1, Math.round(estimateSeconds / 60));
+  const parts = [said.t("coming")];
+  if (position !== null) parts.push(position <= 1 ? said.t("next") : said.t("place", { n: position }));
+  if (minutes) parts.push(minutes === 1 ? said.t("about_minute") : said.t("about_minutes", { n: minutes }));
+  return parts.join(" · ");
+}
+
+/** What a system event says to the contact, or null for one that says nothing. */
+export function systemLine(said: Said, ev: Ev): string | null {
+  const name = displayName(agentOf(ev), said.t("a_person"));
+  switch (ev.kind) {
+    case "escalated":
+      return comingLine(said, ev);
+    case "waiting":
+      return said.t("waiting");
+    case "joined":
+      return said.t("joined", { name });
+    case "left":
+      return said.t("left", { name });
+    case "returned":
+      return said.t("returned", { name });
+    case "resolved":
+      return said.t("closed");
+    default:
+      return null;
+  }
+}

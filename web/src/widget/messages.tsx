@@ -1,0 +1,211 @@
+/** The list of messages: what was said, what happened, and what is still on its way. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { quickReplies } from "../core/chat/events.ts";
+import { type Delivery, type Item, openReplies, timeline } from "../core/chat/timeline.ts";
+import type { Ev } from "../protocol/gen.ts";
+import { displayName } from "../ui/text.ts";
+import { OfferCard, Products } from "./cards.tsx";
+import { useChat } from "./context.ts";
+import { Icon } from "./icons.tsx";
+import { systemLine } from "./lines.ts";
+import { Rating } from "./rating.tsx";
+import { Text } from "./text.tsx";
+import type { Said } from "./words.ts";
+
+/** Closer to the end than this counts as looking at the end. */
+const NEAR_END = 80;
+
+export function Messages({ onSay }: { onSay: (text: string) => void }) {
+  const { state, said, dispatch } = useChat();
+  const log = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const [behind, setBehind] = useState(false);
+  const first = state.events[0]?.seq ?? 0;
+  const height = useRef({ first, height: 0 });
+  const items = timeline(state);
+
+  useLayoutEffect(() => {
+    const box = log.current;
+    if (!box) return;
+    // Older messages came in above: what was being read stays where it was.
+    if (first < height.current.first) box.scrollTop += box.scrollHeight - height.current.height;
+    else if (atEnd.current || state.outbox.length) box.scrollTop = box.scrollHeight;
+    else setBehind(true);
+    height.current = { first, height: box.scrollHeight };
+  }, [state.events, state.outbox, state.typing, state.part, state.mode]);
+
+  // A keyboard or a growing text field takes room: the newest message stays in sight.
+  useEffect(() => {
+    const box = log.current;
+    if (!box) return;
+    const watch = new ResizeObserver(() => {
+      if (atEnd.current) box.scrollTop = box.scrollHeight;
+    });
+    watch.observe(box);
+    return () => watch.disconnect();
+  }, []);
+
+  const scrolled = () => {
+    const box = log.current;
+    if (!box) return;
+    atEnd.current = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
+    if (atEnd.current) setBehind(false);
+    if (box.scrollTop < NEAR_END && state.more) dispatch({ on: "older" });
+  };
+
+  const replies = openReplies(state);
+  return (
+    <div class="middle">
+      <div class="log" role="log" aria-label={said.t("log")} tabIndex={0} ref={log} onScroll={scrolled}>
+        {state.more && (
+          <button type="button" class="ghost earlier" onClick={() => dispatch({ on: "older" })}>
+            {said.t("earlier")}
+          </button>
+        )}
+        {state.loading === "newest" && !items.length ? <Skeleton /> : null}
+        {!items.length && state.loading === "none" ? <Greeting onSay={onSay} /> : null}
+        {items.map((item) => (
+          <Line key={item.key} item={item} said={said} />
+        ))}
+        {state.part ? <div class="bubble in">{<Text body={state.part.body} />}</div> : null}
+        {state.typing && !state.part ? <TypingSign who={state.typing === "agent" ? state.agent : null} /> : null}
+        {replies && !state.typing && <Replies texts={quickReplies(replies)} onSay={onSay} />}
+        {state.mode === "resolved" && <Rating />}
+      </div>
+      {behind && (
+        <button
+          type="button"
+          class="newest"
+          onClick={() => log.current?.scrollTo({ top: log.current.scrollHeight, behavior: "smooth" })}
+        >
+          <Icon name="newest" /> {said.t("newest")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Line({ item, said }: { item: Item; said: Said }) {
+  if (item.is === "day") return <p class="line">{said.day(item.at, Date.now())}</p>;
+  if (item.is === "outgoing") return <OutgoingLine {...item} />;
+  const { ev } = item;
+  switch (ev.kind) {
+    case "message":
+    case "products":
+    case "offer":
+      return <Message ev={ev} joined={item.joined} delivery={item.delivery} />;
+    case "escalated":
+      return (
+        <>
+          {ev.from === "contact" && <p class="line">{said.t("human_sent")}</p>}
+          <p class="line strong">{systemLine(said, ev)}</p>
+        </>
+      );
+    default: {
+      const line = systemLine(said, ev);
+      return line ? <p class="line">{line}</p> : null;
+    }
+  }
+}
+
+function Message({ ev, joined, delivery }: { ev: Ev; joined: boolean; delivery: Delivery | null }) {
+  const { said } = useChat();
+  const mine = ev.from === "contact";
+  const who = mine
+    ? said.t("you")
+    : ev.from === "agent"
+      ? said.t("person", { name: displayName(ev.name, said.t("a_person")) })
+      : said.t("bot_short");
+  return (
+    <div class={`message ${mine ? "mine" : ev.from}`}>
+      <span class={joined || ev.from !== "agent" ? "quiet" : "who"}>{who}</span>
+      {ev.body ? (
+        <div class={`bubble ${mine ? "out" : "in"} ${joined ? "joined" : ""}`} title={said.time(ev.at)} dir="auto">
+          <Text body={ev.body} />
+        </div>
+      ) : null}
+      {ev.kind === "products" && <Products ev={ev} />}
+      {ev.kind === "offer" && <OfferCard ev={ev} />}
+      {(delivery === "seen" || delivery === "delivered") && <span class="meta">{said.t(delivery)}</span>}
+    </div>
+  );
+}
+
+function OutgoingLine({ item, delivery, joined }: Extract<Item, { is: "outgoing" }>) {
+  const { said, dispatch } = useChat();
+  const { cmid } = item;
+  const state =
+    delivery === "failed" ? (
+      <span class="meta bad" role="alert">
+        {said.t(item.error === "too_long" ? "failed_long" : "failed")} ·{" "}
+        <button type="button" onClick={() => dispatch({ on: "retry", cmid })}>
+          {said.t("retry")}
+        </button>{" "}
+        ·{" "}
+        <button type="button" onClick={() => dispatch({ on: "discard", cmid })}>
+          {said.t("discard")}
+        </button>
+      </span>
+    ) : (
+      <span class="meta">{said.t(delivery === "offline" ? "offline_send" : delivery === "delivered" ? "delivered" : "sending")}</span>
+    );
+  return (
+    <div class="message mine">
+      {item.kind === "escalate" ? (
+        <p class="line">{said.t("human")}</p>
+      ) : (
+        <div class={`bubble out ${joined ? "joined" : ""} ${delivery === "delivered" ? "" : "pending"}`} dir="auto">
+          <Text body={item.body} />
+        </div>
+      )}
+      {state}
+    </div>
+  );
+}
+
+function TypingSign({ who }: { who: string | null }) {
+  const { said } = useChat();
+  const name = who ? displayName(who) : said.t("name");
+  return (
+    <div class="bubble in typing" role="img" aria-label={said.t("typing", { name })}>
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}
+
+function Replies({ texts, onSay }: { texts: string[]; onSay: (text: string) => void }) {
+  return texts.length ? (
+    <div class="replies">
+      {texts.map((text) => (
+        <button key={text} type="button" onClick={() => onSay(text)}>
+          {displayName(text)}
+        </button>
+      ))}
+    </div>
+  ) : null;
+}
+
+function Greeting({ onSay }: { onSay: (text: string) => void }) {
+  const { said } = useChat();
+  return (
+    <>
+      <div class="message bot greeting">
+        <span class="quiet">{said.t("bot_short")}</span>
+        <div class="bubble in">{said.t("greeting")}</div>
+      </div>
+      <Replies texts={[said.t("start_1"), said.t("start_2"), said.t("start_3")]} onSay={onSay} />
+    </>
+  );
+}
+
+function Skeleton() {
+  return (
+    <div class="skeleton" aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}
