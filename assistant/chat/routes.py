@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, WebSocket
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from starlette.responses import PlainTextResponse
 
 from assistant.chat.actions import ContactActions
 from assistant.chat.connection import Connection
@@ -106,7 +105,7 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
             await socket.close(Close.OVERLOAD, "storage")
             return
         if not allowed:
-            await socket.send_denial_response(PlainTextResponse("this origin may not connect", status_code=403))
+            await socket.close()  # before accept: the handshake is answered with HTTP 403
             return
         await socket.accept()
         if live.draining:

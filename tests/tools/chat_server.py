@@ -109,7 +109,7 @@ def free_port() -> int:
 @asynccontextmanager
 async def serving(chat: Chat, port: int, **options: Any) -> AsyncIterator[_Server]:
     """Serves `chat` on the running loop until the block ends."""
-    settings = {**server_options(), "log_level": "warning", "lifespan": "off", **options}
+    settings = {**server_options(), "log_config": None, "lifespan": "off", **options}
     server = _Server(uvicorn.Config(chat.app, host="127.0.0.1", port=port, **settings))
     task = asyncio.create_task(server.serve())
     while not server.started:
