@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from pathlib import Path
 
@@ -24,13 +25,16 @@ def test_cross_language_queries_name_families_that_exist_and_are_not_their_examp
     assert min(Counter(str(pair["query_language"]) for pair in pairs).values()) >= 60
     assert len({pair["query"] for pair in pairs}) == len(pairs)
     for pair in pairs:
-        assert set(pair) == {"query", "query_language", "families"}
+        assert set(pair) == {"query", "query_language", "kind", "families"}
+        assert pair["kind"] in {"plain", "oblique"}
         accepted = pair["families"]
         assert isinstance(accepted, list)
         assert accepted
         assert set(accepted) <= families
         assert len(accepted) <= 16, "a pair that accepts everything measures nothing"
-        assert str(pair["query"]).lower() not in examples
+        query = str(pair["query"]).lower()
+        assert query not in examples
+        assert not difflib.get_close_matches(query, examples, n=1, cutoff=0.85), "measures memory, not meaning"
 
 
 def test_adversarial_texts_say_what_must_not_happen() -> None:
