@@ -28,6 +28,7 @@ from assistant.turns.turn import Parts, handle_turn
 
 ANSWER_MS: Final = 900  # how long the assistant took, then
 RATED_AFTER_MS: Final = 30_000
+OPEN_MS: Final = 3 * 3_600_000  # conversations younger than that may still be going on
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class _Scene:
         self._site_id = site_id
         self._secret = secret
         self._agents = agents
+        self._today = clock.now - OPEN_MS
 
     async def play(self, story: DemoConversation) -> None:
         storage = self._parts.storage
@@ -82,7 +84,7 @@ class _Scene:
             elif turn.role == "agent":
                 await self._agent_says(conv, self._agents[story.agent or "Mara"], turn.text)
         self._clock.now = turns[-1].at_ms + 60_000
-        if story.resolved:
+        if story.resolved or self._clock.now < self._today:  # nobody waits for days in a well-run shop
             await self._end(conv, story)
 
     def _open(self, connection: Connection, story: DemoConversation) -> str:

@@ -35,12 +35,13 @@ def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozen
     async def shop() -> Response:
         return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": csp, "Cache-Control": "no-cache"})
 
-    @router.get("/demo/page/{name}")
-    async def page_file(name: str) -> Response:
-        path = PAGE / Path(name).name
-        if not path.is_file():
-            raise NotFound("no such file")
-        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+    @router.get("/shop.css")
+    async def style() -> Response:
+        return FileResponse(PAGE / "shop.css", headers={"Cache-Control": "no-cache"})
+
+    @router.get("/shop.js")
+    async def script() -> Response:
+        return FileResponse(PAGE / "shop.js", headers={"Cache-Control": "no-cache"})
 
     @router.get("/demo/products")
     async def products(locale: Annotated[str, Query(max_length=16)] = "en") -> dict[str, Any]:
