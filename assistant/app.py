@@ -54,6 +54,7 @@ from retrieval.collection import Progress
 from retrieval.documents import Encoder
 from risk.errors import ArtefactRefused
 from risk.registry import load_champion
+from risk.scorer import ChampionScorer
 from risk.types import Scorer
 
 log = structlog.get_logger()
@@ -155,7 +156,14 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     live = Live(services.chat)
     consoles = Consoles()
     agent_deps = AgentDeps(services.storage, services.bus, clock, settings)
-    desk_deps = DeskDeps(services.storage, services.bus, clock, settings, render=word_suggestion)
+    desk_deps = DeskDeps(
+        services.storage,
+        services.bus,
+        clock,
+        settings,
+        render=word_suggestion,
+        thresholds=_thresholds(services.inference.scorer),
+    )
     runner = Runner(services.parts, lease_ms=settings.turn_lease_ms)
     sweeper = Sweeper(services.storage, services.bus, clock, settings)
 
@@ -234,6 +242,13 @@ def _encoder(settings: Settings) -> Encoder | Unavailable:
     except Exception as error:  # a missing package, a damaged file: the shop must still be able to answer
         return Unavailable(f"encoder '{settings.encoder}': {error}")
     return encoder
+
+
+def _thresholds(scorer: Scorer | Unavailable) -> dict[str, float] | None:
+    """Where the bands of the serving model begin, for the curves on the screens."""
+    if not isinstance(scorer, ChampionScorer):
+        return None
+    return {"elevated": scorer.bands.elevated, "high": scorer.bands.high}
 
 
 def _scorer(settings: Settings, encoder: Encoder | Unavailable) -> Scorer | Unavailable:

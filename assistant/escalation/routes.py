@@ -32,9 +32,10 @@ def build_router(deps: DeskDeps, consoles: Consoles) -> APIRouter:
     async def conversation(conv: UlidPath, request: Request) -> dict[str, Any]:
         who = (await guard(request)).agent
         now = deps.clock()
-        return await deps.storage.read(
+        content = await deps.storage.read(
             lambda connection: bundle.build(connection, conv, site_id=who.site_id, now=now, render=deps.render)
         )
+        return content | {"thresholds": deps.thresholds}
 
     @router.get("/api/desk/history")
     async def history(contact: UlidQuery, request: Request) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -26,13 +26,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DeskDeps:
-    """What the desk needs. `clock` gives UTC ms; `render` words a script for a contact (see `rendering`)."""
+    """What the desk needs. `clock` gives UTC ms; `render` words a script for a contact (see `rendering`).
+
+    `thresholds`: where the risk bands begin, {elevated, high}, for the curve; None without a model.
+    """
 
     storage: Storage
     bus: Bus
     clock: Callable[[], int]
     settings: Settings
     render: Renderer = field(default=as_written)
+    thresholds: Mapping[str, float] | None = None
 
 
 class Desk:

@@ -138,7 +138,7 @@ def build_router(deps: DeskDeps) -> APIRouter:
             )
         )
         await deps.storage.write(lambda connection: transcripts.note_read(connection, who, conv, now=now))
-        return content
+        return content | {"thresholds": deps.thresholds}
 
     @router.post("/conversations/{conv}/reviews")
     async def add_review(conv: UlidPath, body: ReviewBody, request: Request) -> dict[str, str]:

@@ -95,7 +95,7 @@ function Suggestion({ item, bundle, holds, onInsert }: { item: Suggested; bundle
             ? <span class="sm ink2 lines-3"><bdi>{item.text}</bdi></span>
             : <span class="xs muted num">{f.money(item.product.price, item.product.currency)} · {item.product.stock > 0 ? t("stock", { n: item.product.stock }) : t("stock_none")}</span>}
           {offer && <span class="xs num offer-line">{t("panel.offer", { offer: offerInWords(i18n, offer.kind, offer.amount, bundle.contact.currency), cost: f.money(offer.cost, bundle.contact.currency) })}</span>}
-          <span class="xs muted">{(item.is === "script" ? item.script.why : item.product.why).map((code) => whyInWords(i18n, code)).join(" · ")}</span>
+          <span class="xs muted">{whyInWords(i18n, item.is === "script" ? item.script.why : item.product.why)}</span>
         </span>
         {item.key && <Kbd>{item.key}</Kbd>}
       </button>

@@ -52,9 +52,9 @@ function OfferCard({ card, onOpen }: { card: TaskCard; onOpen: () => void }) {
       <div class="row"><Name name={card.name} fallback={t("who.guest")} /><span class="sp" /><Band band={card.band} risk={card.risk} /></div>
       <p class="sm ink2">
         {[i18n.word("task_reason", card.reason), ...card.reasons.map((reason) => i18n.word("reason", reason))].join(" · ")}
-        {card.value_at_stake > 0 && <b class="num"> · {t("stake", { money: f.money(card.value_at_stake, card.currency) })}</b>}
+        {card.value_at_stake > 0 && <b class="num"> · {t("stake", { money: f.about(card.value_at_stake, card.currency) })}</b>}
       </p>
-      {card.preview && <p class="sm muted clip"><bdi>{oneLine(card.preview)}</bdi></p>}
+      {card.preview && <p class="sm muted clip"><Preview card={card} /></p>}
       <svg class="countdown" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
         <rect width="100" height="3" rx="1.500" class="track" />
         <rect width={(100 * left) / Math.max(total, left)} height="3" rx="1.500" class={cx("left", left < 5000 && "soon")} />
@@ -102,6 +102,12 @@ function List({ title, aside, cards, selected, onOpen }: {
   );
 }
 
+/** The last words, and whose they are where they are not the contact's. */
+function Preview({ card }: { card: TaskCard }) {
+  const { t } = useI18n();
+  return <bdi>{card.preview_from !== "contact" && `${t(`who.${card.preview_from}`)}: `}{oneLine(card.preview)}</bdi>;
+}
+
 function Row({ card, now }: { card: TaskCard; now: number }) {
   const i18n = useI18n();
   const { t, f } = i18n;
@@ -113,10 +119,10 @@ function Row({ card, now }: { card: TaskCard; now: number }) {
         {card.unread > 0 && <span class="count num" title={t("unread", { n: card.unread })}>{card.unread}<span class="hidden"> {t("unread", { n: card.unread })}</span></span>}
       </span>
       <Band band={card.band} risk={card.risk} />
-      <span class="q-text clip"><bdi>{card.preview_from !== "contact" && `${t(`who.${card.preview_from}`)}: `}{oneLine(card.preview)}</bdi></span>
+      <span class="q-text clip"><Preview card={card} /></span>
       <span class="q-why clip">
         {reasons.slice(0, 2).join(" · ")}
-        {card.value_at_stake > 0 && <span class="num"> · {t("stake_short", { money: f.money(card.value_at_stake, card.currency) })}</span>}
+        {card.value_at_stake > 0 && <span class="num"> · {t("stake_short", { money: f.about(card.value_at_stake, card.currency) })}</span>}
       </span>
       <Clock card={card} now={now} />
     </>
@@ -138,5 +144,5 @@ export function Clock({ card, now }: { card: TaskCard; now: number }) {
   if (card.state === "queued" || card.state === "offered") {
     return <span class="q-clock num" title={t("clock.waiting")}>{f.clock(now - card.waiting_since)}<span class="hidden"> {t("clock.waiting")}</span></span>;
   }
-  return <span class="q-clock clip"><bdi>{card.agent ?? ""}</bdi></span>;
+  return <span class="q-clock clip"><bdi>{mine ? "" : card.agent ?? ""}</bdi></span>;
 }

@@ -13,10 +13,19 @@ export function actionInWords(i18n: I18n, action: string): string {
   return detail ? `${i18n.word("action", kind)}: ${oneLine(detail, 60)}` : i18n.word("action", kind);
 }
 
-/** "reason:quality" → for quality */
-export function whyInWords(i18n: I18n, code: string): string {
-  const [kind, detail] = split(code);
-  if (!detail) return i18n.word("why", kind);
-  const value = kind === "reason" || kind === "band" ? i18n.word(kind, detail).toLocaleLowerCase() : oneLine(detail, 30);
-  return i18n.known(`why.${kind}`) ? i18n.t(`why.${kind}`, { value }) : `${i18n.word("why", kind)}: ${value}`;
+/** ["matched:kettle", "matched:leaks", "reason:quality"] → matches “kettle, leaks” · for quality */
+export function whyInWords(i18n: I18n, codes: readonly string[]): string {
+  const details = new Map<string, string[]>();
+  for (const code of codes) {
+    const [kind, detail] = split(code);
+    const known = details.get(kind) ?? [];
+    // A single letter that matched says nothing to a reader; a single Chinese character does.
+    if (detail && !/^[\x20-\x7e]$/.test(detail)) known.push(kind === "reason" || kind === "band" ? i18n.word(kind, detail).toLocaleLowerCase() : oneLine(detail, 30));
+    if (!detail || known.length) details.set(kind, known);
+  }
+  return [...details].map(([kind, values]) => {
+    if (!values.length) return i18n.word("why", kind);
+    const value = values.join(i18n.t("list_comma"));
+    return i18n.known(`why.${kind}`) ? i18n.t(`why.${kind}`, { value }) : `${i18n.word("why", kind)}: ${value}`;
+  }).join(" · ");
 }

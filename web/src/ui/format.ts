@@ -10,6 +10,8 @@ const DAY = 24 * HOUR;
 export interface Format {
   /** 324000, "EUR" → €3,240; a part of a unit is shown only when there is one. */
   money(minor: number, currency: string, sign?: boolean): string;
+  /** Money in whole units where it has ten or more: for lists. */
+  about(minor: number, currency: string): string;
   count(value: number, digits?: number): string;
   /** Always so many digits behind the point. */
   fixed(value: number, digits: number): string;
@@ -19,7 +21,7 @@ export interface Format {
   probability(value: number): string;
   /** A signed change with two digits: +0.28, −0.07 */
   change(value: number): string;
-  /** m:ss, or h:mm:ss */
+  /** m:ss, h:mm:ss, or days */
   clock(ms: number): string;
   /** A duration in its largest unit: 41 s, 6 min, 3 h, 5 d */
   span(ms: number): string;
@@ -76,6 +78,10 @@ export function format(locale: Locale): Format {
       if (value < 0) return `−${text}`;
       return sign && value > 0 ? `+${text}` : text;
     },
+    about(minor, currency) {
+      const unit = 10 ** (moneyFormat(currency).resolvedOptions().maximumFractionDigits ?? 2);
+      return this.money(Math.abs(minor) >= 10 * unit ? Math.round(minor / unit) * unit : minor, currency);
+    },
     fixed: (value, digits) => new Intl.NumberFormat(tag, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value),
     count: (value, digits = 0) => new Intl.NumberFormat(tag, { maximumFractionDigits: digits }).format(value),
     percent: (value, digits = 0) =>
@@ -83,6 +89,7 @@ export function format(locale: Locale): Format {
     probability: (value) => fixed2.format(value),
     change: (value) => (value < 0 ? "−" : "+") + fixed2.format(Math.abs(value)),
     clock(ms) {
+      if (ms >= DAY) return this.span(ms);
       const seconds = Math.max(0, Math.floor(ms / SECOND));
       const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
       const pad = (part: number): string => String(part).padStart(2, "0");
