@@ -47,7 +47,7 @@ async def play(parts: Parts, chat: ChatDeps, *, site_id: str, now: int, step: Ca
     agents = await parts.storage.read(lambda connection: _agents(connection, site_id))
     told = load_conversations(now)
     for story in told:
-        await _Scene(then, actions, clock, site_id, chat.secret, agents).play(story)
+        await _Scene(then, actions, clock, site_id, chat.secret, agents, now - OPEN_MS).play(story)
         step(1)
         await asyncio.sleep(0)
     return len(told)
@@ -62,6 +62,7 @@ class _Scene:
         site_id: str,
         secret: bytes,
         agents: dict[str, Agent],
+        today: int,
     ) -> None:
         self._parts = parts
         self._actions = actions
@@ -69,7 +70,7 @@ class _Scene:
         self._site_id = site_id
         self._secret = secret
         self._agents = agents
-        self._today = clock.now - OPEN_MS
+        self._today = today
 
     async def play(self, story: DemoConversation) -> None:
         storage = self._parts.storage
