@@ -17,6 +17,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy import Connection, insert
 from websockets.asyncio.client import ClientConnection, connect
@@ -251,7 +252,10 @@ class _Thread:
 
 
 @pytest.fixture
-def desk_server(tmp_path: Path) -> Iterator[DeskServer]:
+def desk_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeskServer]:
+    monkeypatch.setattr(
+        "assistant.identity.agents._hasher", PasswordHasher(1, 1024, 1)
+    )  # the real cost is for attackers
     settings = Settings(data_dir=tmp_path, port=free_port(), _env_file=None)
     upgrade(settings.url)
     storage, bus = Storage(settings.url), LocalBus()

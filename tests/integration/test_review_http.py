@@ -1,0 +1,248 @@
+"""Supervisors' calls over a real server: transcripts, verdicts, CSV, and the trail that they leave."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import insert, select
+
+from assistant.identity import audit
+from assistant.ids import new_id
+from assistant.storage.tables import audit as trail
+from assistant.storage.tables import contact, decision, outcome, review
+
+pytestmark = pytest.mark.integration
+
+
+def decide(server: Any, conv: str, seq: int = 1) -> str:
+    decision_id = new_id()
+    server.storage.write_sync(
+        lambda connection: connection.execute(
+            insert(decision).values(
+                id=decision_id,
+                site_id=server.site_id,
+                conversation_id=conv,
+                seq=seq,
+                customer_key="k",
+                ts_decision=server.clock(),
+                channel="web",
+                locale="en",
+                as_of=server.clock(),
+                action="reply:replace@en",
+                kind="reply",
+                eligible=["reply:replace@en", "escalate"],
+                probabilities=[0.8, 0.2],
+                propensity=0.8,
+                floor=0.02,
+                seed="s",
+                latency_ms=1.0,
+            )
+        )
+    )
+    return decision_id
+
+
+async def test_a_transcript_with_its_decisions_and_a_verdict_that_is_logged(desk_server: Any) -> None:
+    boss = desk_server.hire("boss", "supervisor")
+    conv = desk_server.talk("我的水壶漏水", "still leaking")
+    made = decide(desk_server, conv)
+    async with desk_server.browser("boss") as browser:
+        listed = (await browser.get("/api/review/conversations", q="水壶", sort="uncertain")).json()
+        assert [line["id"] for line in listed["conversations"]] == [conv]
+        assert (listed["total"], listed["next"], listed["conversations"][0]["action_last"]) == (
+            1,
+            None,
+            "reply:replace@en",
+        )
+
+        found = (await browser.get(f"/api/review/conversations/{conv}")).json()
+        assert [event["body"] for event in found["events"]] == ["我的水壶漏水", "still leaking"]
+        assert (found["decisions"][0]["id"], found["decisions"][0]["probabilities"]) == (made, [0.8, 0.2])
+        assert (found["outcomes"], found["reviews"]) == ([], [])
+
+        body = {
+            "decision": made,
+            "verdict": "wrong_action",
+            "label": {"will_leave": True, "reasons": ["quality"], "action": "escalate"},
+            "comment": "=too late",
+        }
+        answer = await browser.post(f"/api/review/conversations/{conv}/reviews", json=body)
+        assert answer.status_code == 200
+        found = (await browser.get(f"/api/review/conversations/{conv}")).json()
+        assert found["reviews"][0] | {"at": 0} == {
+            "id": answer.json()["id"],
+            "decision": made,
+            "by": "Boss",
+            "verdict": "wrong_action",
+            "label": body["label"],
+            "comment": "=too late",
+            "at": 0,
+        }
+        assert found["outcomes"][0]["label"] == {"verdict": "wrong_action", "by": boss, **body["label"]}
+
+    logged = desk_server.run(lambda c: c.execute(select(outcome)).mappings().all())
+    assert [(row["type"], row["source"], row["decision_id"], row["customer_key"]) for row in logged] == [
+        ("review", "supervisor", made, "k")
+    ]
+    actions = desk_server.run(lambda c: c.execute(select(trail.c.action).order_by(trail.c.id)).scalars().all())
+    assert list(actions) == ["login_attempt", "login", "transcript_read", "override", "transcript_read"]
+    assert desk_server.run(audit.verify) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"verdict": "meh"}, 422, "bad_input"),
+        ({"verdict": "right", "extra": 1}, 422, "bad_input"),
+        ({"verdict": "right", "label": {"reasons": ["weather"]}}, 422, "bad_input"),
+        ({"verdict": "right", "comment": "x" * 2001}, 422, "bad_input"),
+        ({"verdict": "right", "decision": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}, 422, "unknown_decision"),
+        ({"verdict": "right", "decision": "x"}, 422, "bad_input"),
+    ],
+)
+async def test_a_bad_verdict_is_refused_and_nothing_stored(
+    desk_server: Any, body: dict[str, Any], status: int, code: str
+) -> None:
+    desk_server.hire("boss", "supervisor")
+    conv = desk_server.talk("x")
+    async with desk_server.browser("boss") as browser:
+        answer = await browser.post(f"/api/review/conversations/{conv}/reviews", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert desk_server.run(lambda c: c.execute(select(review.c.id)).all()) == []
+
+
+async def test_the_export_is_the_list_made_safe(desk_server: Any) -> None:
+    desk_server.hire("boss", "admin")
+    conv = desk_server.talk('=HYPERLINK("http://evil.example","win")', name="@SUM(A1:A9)")
+    desk_server.talk("other words")
+    async with desk_server.browser("boss") as browser:
+        answer = await browser.get("/api/review/export.csv", q="win")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="conversations.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert [row["id"] for row in rows] == [conv]
+    assert rows[0]["name"] == "'@SUM(A1:A9)"
+    assert rows[0]["preview"].startswith("'=HYPERLINK")
+    exported = desk_server.run(
+        lambda c: c.execute(select(trail.c.data).where(trail.c.action == "export")).scalars().one()
+    )
+    assert exported == {"conversations": 1}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=201", "limit=x", "sort=best", "band=extreme", "cursor=%00", "q=" + "x" * 300, "since=-1"],
+)
+async def test_bad_questions_get_422(desk_server: Any, query: str) -> None:
+    desk_server.hire("boss", "supervisor")
+    async with desk_server.browser("boss") as browser:
+        answer = await browser.http.get(f"/api/review/conversations?{query}")
+    assert answer.status_code == 422
+    assert set(answer.json()) == {"code", "message", "retryable"}
+
+
+# --- who may do what ------------------------------------------------------------------------------------------------
+
+# One table: what each role gets from each call, about an object of the own shop and of another one.
+# Columns: nobody, agent, supervisor, admin. A pair is (own, foreign).
+EVERYBODY = (401, 200, 200, 200)
+SUPERVISORS = (401, 403, 200, 200)
+ACCESS: list[tuple[str, str, tuple[int, int, int, int], bool]] = [
+    ("GET", "/api/me", EVERYBODY, False),
+    ("POST", "/api/desk/ticket", EVERYBODY, False),
+    ("GET", "/api/desk/conversations/{conv}", EVERYBODY, True),
+    ("GET", "/api/desk/history?contact={contact}", EVERYBODY, True),
+    ("GET", "/api/review/summary", SUPERVISORS, False),
+    ("GET", "/api/review/conversations", SUPERVISORS, False),
+    ("GET", "/api/review/agents", SUPERVISORS, False),
+    ("GET", "/api/review/export.csv", SUPERVISORS, False),
+    ("GET", "/api/review/conversations/{conv}", SUPERVISORS, True),
+    ("POST", "/api/review/conversations/{conv}/reviews", SUPERVISORS, True),
+]
+ROLES = ("agent", "supervisor", "admin")
+
+
+async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) -> None:
+    canary = f"canary-{uuid4()}"
+    other_site = desk_server.add_site("other")
+    own, foreign = (
+        desk_server.talk("hello"),
+        desk_server.talk(canary, site_id=other_site, name=canary, email=f"{canary}@x"),
+    )
+    people = dict(
+        desk_server.run(lambda c: [tuple(row) for row in c.execute(select(contact.c.site_id, contact.c.id)).all()])
+    )
+    objects = {
+        "own": {"conv": own, "contact": people[desk_server.site_id]},
+        "foreign": {"conv": foreign, "contact": people[other_site]},
+    }
+    answers: dict[tuple[str, str, str], int] = {}
+    texts: list[str] = []
+
+    async def ask(role: str, request: Any, csrf: str) -> None:
+        for method, path, _, _ in ACCESS:
+            for owner, ids in objects.items():
+                body = {"json": {"verdict": "right"}} if path.endswith("reviews") else {}
+                answer = await request(method, path.format(**ids), headers={"X-CSRF": csrf}, **body)
+                answers[role, path, owner] = answer.status_code
+                texts.append(answer.text)
+
+    for role in ROLES:
+        desk_server.hire(role, role)
+        async with desk_server.browser(role) as browser:
+            await ask(role, browser.http.request, browser.csrf)
+            browser.http.cookies.clear()
+            await ask("nobody", browser.http.request, "")
+
+    for _, path, allowed, has_owner in ACCESS:
+        for role, expected in zip(("nobody", *ROLES), allowed, strict=True):
+            assert answers[role, path, "own"] == expected, (role, path)
+            foreign_answer = 403 if has_owner and expected == 200 else expected
+            assert answers[role, path, "foreign"] == foreign_answer, (role, path, "foreign")
+    assert canary not in "".join(texts)
+
+
+async def test_unsafe_calls_need_their_token_and_our_page(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    async with desk_server.browser("anna") as browser:
+        for headers in (
+            {},
+            {"X-CSRF": "wrong"},
+            {"X-CSRF": "é"},
+            {"X-CSRF": browser.csrf, "Origin": "http://evil.example"},
+        ):
+            encoded = {name: value.encode() for name, value in headers.items()}
+            answer = await browser.http.post("/api/desk/ticket", headers=encoded)
+            assert answer.status_code == 403
+        assert (await browser.post("/api/desk/ticket")).status_code == 200
+        answer = await browser.http.post(
+            "/api/login", json={"login": "anna", "password": "x"}, headers={"Origin": "http://evil.example"}
+        )
+        assert answer.status_code == 403
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    async with desk_server.browser("anna") as browser:
+        answer = await browser.http.post("/api/login", json={"login": "anna", "password": "correct horse battery"})
+        cookie = answer.headers["set-cookie"].lower()
+        assert cookie.startswith("staywell=")
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert "path=/" in cookie
+        assert answer.json()["agent"]["role"] == "agent"
+        assert "password" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"login": "anna"}, {"login": 1, "password": "x"}, {"login": "a", "password": "b", "c": 1}, []]
+)
+async def test_a_malformed_log_in_is_422(desk_server: Any, body: Any) -> None:
+    desk_server.hire("anna")
+    async with desk_server.browser("anna") as browser:
+        answer = await browser.http.post("/api/login", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_input")
