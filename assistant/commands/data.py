@@ -24,8 +24,10 @@ from assistant.commands.common import (
 )
 from assistant.identity.keys import installation_secret
 from assistant.shop import importers
+from assistant.shop.catalogue import import_documents
 from assistant.shop.rows import Report, parse_map
 from assistant.storage.engine import Storage
+from retrieval.codec import Kind
 
 import_app = typer.Typer(
     help="Bring a shop's records in. A bad row is reported with its line and reason; the rest goes in."
@@ -95,6 +97,27 @@ def transactions(
         )
 
     _import("transactions", run, site, data_dir, json)
+
+
+@import_app.command("products")
+@plain_errors
+def products(file: File, site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
+    """Products: id, locale, title, description, category, price, stock …, or an export of Shopify or WooCommerce."""
+    _import_documents("product", file, site, data_dir, json)
+
+
+@import_app.command("scripts")
+@plain_errors
+def scripts(file: File, site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
+    """Scripts of the playbook, one family a line (docs/playbook.md)."""
+    _import_documents("script", file, site, data_dir, json)
+
+
+def _import_documents(kind: Kind, file: Path, site: str, data_dir: Path | None, json: bool) -> None:
+    def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
+        return import_documents(storage, file, kind, site_id=site_id, now=now_ms(), progress=step)
+
+    _import(f"{kind}s", run, site, data_dir, json)
 
 
 def _import(

@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 
 import orjson
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
+from assistant.errors import BadInput, BadRow
+from assistant.shop.rows import Report
+from assistant.storage.engine import Storage
 from assistant.storage.tables import product, script
+from retrieval import catalogue, playbook
 from retrieval.codec import Kind, digest, from_line, to_line
 from retrieval.documents import Product, Script
+from retrieval.errors import RowFault
 
+BATCH = 500
 _TABLES: dict[Kind, Table] = {"script": script, "product": product}
+
+
+def import_documents(
+    storage: Storage,
+    path: Path,
+    kind: Kind,
+    *,
+    site_id: str,
+    now: int,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Scripts (.jsonl, one family a line) or products (.csv, .jsonl, a shop's export) from a file into the database.
+
+    The report counts documents: a family of two languages is two. Raises `BadInput` when the file as a whole cannot be read.
+    """
+    documents: Sequence[Script | Product]
+    faults: Sequence[RowFault]
+    try:
+        documents, faults = playbook.load([path]) if kind == "script" else catalogue.load(path)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path.name} cannot be read: {error}") from error
+    report = Report(read=len(documents) + len(faults), bad=[BadRow(row.reason, line=row.line) for row in faults])
+    for start in range(0, len(documents), BATCH):
+        batch = documents[start : start + BATCH]
+        store = partial(put_documents, documents=batch, site_id=site_id, now=now)
+        stored, unchanged = storage.write_sync(store)
+        report.stored += stored
+        report.unchanged += unchanged
+        if progress:
+            progress(len(batch))
+    return report
 
 
 def put_documents(
