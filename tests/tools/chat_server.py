@@ -12,18 +12,21 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Connection
 
 from assistant.bus.hints import LocalBus
 from assistant.chat.live import Live
 from assistant.chat.routes import build_router
 from assistant.chat.server import server_options
 from assistant.chat.service import ChatDeps
+from assistant.conversations import store
+from assistant.conversations.store import Appended, NewEvent
 from assistant.http import install_error_handlers
 from assistant.identity import sites
 from assistant.identity.keys import installation_secret
@@ -125,12 +128,28 @@ async def serving(chat: Chat, port: int, **options: Any) -> AsyncIterator[_Serve
         await asyncio.to_thread(chat.storage.close)
 
 
+def _forget_cmids() -> None:
+    """Every message is a new one, as if nothing told a resent one from it."""
+    append = store.append
+
+    def forgetful(connection: Connection, conversation_id: str, new: NewEvent, *, now: int) -> Appended:
+        return append(connection, conversation_id, replace(new, cmid=None), now=now)
+
+    store.append = forgetful
+
+
+BUGS: dict[str, Callable[[], None]] = {"forget_cmids": _forget_cmids}
+
+
 def main() -> None:
     """Serves from the command line, until killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--bug", choices=sorted(BUGS), help="seed a bug that the tests must notice")
     arguments = parser.parse_args()
+    if arguments.bug:
+        BUGS[arguments.bug]()
     chat = build(arguments.data_dir, port=arguments.port, messages_per_10s=100_000, sockets_per_contact=1000)
     options = {**server_options(), "log_level": "warning", "lifespan": "off"}
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,0 +1,280 @@
+"""Kills a server again and again while contacts talk, and counts what that did to their messages.
+
+`python -m tests.tools.kill_run --kills 100 --clients 20` prints one JSON object. What must be zero: `lost` (acknowledged, yet not
+in the log), `doubled` (twice in the log), `gaps` (in seq), `views_differ` (a contact who ends up seeing anything but the log).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import select
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+from assistant.storage.engine import Storage
+from assistant.storage.tables import event, turn_job
+from tests.tools.chat_client import Contact
+from tests.tools.chat_server import free_port
+
+
+@dataclass
+class Report:
+    """What a run did and found."""
+
+    kills: int = 0
+    connections: int = 0
+    sent: int = 0
+    acked: int = 0
+    resent_as_known: int = 0
+    stored: int = 0
+    lost: int = 0
+    doubled: int = 0
+    gaps: int = 0
+    views_differ: int = 0
+    unfinished: int = 0
+    jobs_missing: int = 0
+    close_codes: dict[int, int] = field(default_factory=dict)
+    caught_up_s: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, doubled, missing or different."""
+        wrong = self.lost + self.doubled + self.gaps + self.views_differ + self.jobs_missing + self.unfinished
+        return wrong == 0 and 1011 not in self.close_codes
+
+
+class ServerProcess:
+    """A chat server in a process of its own, that can be killed and started again on the same port and data."""
+
+    def __init__(self, data_dir: Path, port: int, extra: tuple[str, ...] = ()) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        self._arguments = ["--data-dir", str(data_dir), "--port", str(port), *extra]
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns when it answers."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.tools.chat_server", *self._arguments
+        )
+        async with httpx.AsyncClient(base_url=self.base) as http:
+            for _ in range(600):
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"the server ended with {self._process.returncode}")
+                with contextlib.suppress(httpx.TransportError):
+                    await http.get("/")
+                    return
+                await asyncio.sleep(0.05)
+        raise RuntimeError("the server did not start")
+
+    async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Ends this process and no other."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(how)
+        await self._process.wait()
+
+
+@dataclass
+class Talker:
+    """A contact who sends messages whatever happens, and follows the log as a client should."""
+
+    base: str
+    session: dict[str, Any]
+    report: Report
+    url: str = ""
+    conv: str | None = None
+    epoch: str | None = None
+    view: list[dict[str, Any]] = field(default_factory=list)
+    pending: list[tuple[str, str]] = field(default_factory=list)
+    acked: dict[str, int] = field(default_factory=dict)
+    bodies: dict[str, str] = field(default_factory=dict)
+    stop: bool = False
+
+    async def run(self, draw: random.Random, pause_s: float) -> None:
+        """Talks until told to stop, then until everything is acked and the view has reached the log's end."""
+        while True:
+            since = time.monotonic()
+            try:
+                async with asyncio.timeout(30):
+                    contact = Contact(self.url or self.base, self.session["token"], origin=self.base, open_timeout=2)
+                    await contact.open()
+                    try:
+                        if await self._talk(contact, draw, pause_s, since):
+                            return
+                    finally:
+                        with contextlib.suppress(Exception):
+                            contact.socket.transport.abort()
+            except (OSError, WebSocketException, InvalidHandshake, TimeoutError):
+                await asyncio.sleep(draw.uniform(0.02, 0.2))
+
+    async def _talk(self, contact: Contact, draw: random.Random, pause_s: float, since: float) -> bool:
+        self.report.connections += 1
+        cursor = {"conv": self.conv, "epoch": self.epoch, "after": len(self.view)} if self.conv else {}
+        await contact.say({"t": "hello", "v": "staywell.chat.v1", "token": self.session["token"], **cursor})
+        head, last_sent = -1, 0.0
+        told = False
+        while True:
+            if head >= 0 and not self.stop and not self.pending:
+                await asyncio.sleep(draw.uniform(0, pause_s))
+                cmid = str(uuid4())
+                self.bodies[cmid] = f"{cmid} {draw.choice(['Wo ist mein Paket?', '我要退款', 'hello', '😀'])}"
+                self.pending.append((cmid, self.bodies[cmid]))
+                self.report.sent += 1
+                last_sent = 0.0
+            if head >= 0 and self.pending and time.monotonic() - last_sent > 1.0:
+                cmid, body = self.pending[0]
+                await contact.say({"t": "msg", "cmid": cmid, "body": body})
+                last_sent = time.monotonic()
+            if self.stop and not self.pending and head >= 0 and len(self.view) >= max([head, *self.acked.values()]):
+                return True
+            try:
+                async with asyncio.timeout(0.5):
+                    frame = json.loads(await contact.socket.recv())
+            except TimeoutError:
+                continue
+            except WebSocketException as error:
+                code = getattr(getattr(error, "rcvd", None), "code", None) or 1006
+                self.report.close_codes[code] = self.report.close_codes.get(code, 0) + 1
+                raise
+            match frame["t"]:
+                case "ready":
+                    if self.conv not in (None, frame["conv"]) or frame["head"] < len(self.view):
+                        self.view.clear()
+                    self.conv, self.epoch, head = frame["conv"], frame["epoch"], frame["head"]
+                case "ev" if frame["seq"] == len(self.view) + 1:
+                    self.view.append(frame)
+                    self._settle(frame.get("cmid"))
+                case "ev" if frame["seq"] > len(self.view) + 1:
+                    raise OSError("a gap: come back with the cursor")
+                case "ack":
+                    self.acked[frame["cmid"]] = frame["seq"]
+                    self.report.resent_as_known += frame["dup"]
+                    self._settle(frame["cmid"])
+                case "nack" if not frame["retry"]:
+                    raise AssertionError(f"refused for good: {frame}")
+            if not told and 0 <= head <= len(self.view):
+                told = True
+                self.report.caught_up_s.append(time.monotonic() - since)
+
+    def _settle(self, cmid: str | None) -> None:
+        self.pending = [item for item in self.pending if item[0] != cmid]
+
+
+async def talkers(base: str, clients: int, report: Report) -> list[Talker]:
+    """So many guests, each with a session of its own."""
+    async with httpx.AsyncClient(base_url=base) as http:
+        made = []
+        for _ in range(clients):
+            answer = await http.post("/api/widget/session", json={"site": "shop"})
+            made.append(Talker(base, answer.raise_for_status().json(), report))
+        return made
+
+
+def examine(report: Report, storage: Storage, people: list[Talker]) -> None:
+    """Compares the log with what was acknowledged and with what each contact sees."""
+    rows = storage.read_sync(
+        lambda connection: connection.execute(select(event).order_by(event.c.conversation_id, event.c.seq)).all()
+    )
+    jobs = storage.read_sync(
+        lambda connection: {
+            tuple(row) for row in connection.execute(select(turn_job.c.conversation_id, turn_job.c.seq))
+        }
+    )
+    logs: dict[str, list[Any]] = {}
+    for row in rows:
+        logs.setdefault(row.conversation_id, []).append(row)
+    report.stored = len(rows)
+    report.doubled = sum(times - 1 for times in Counter(row.body for row in rows).values())
+    report.gaps = sum([row.seq for row in log] != list(range(1, len(log) + 1)) for log in logs.values())
+    report.jobs_missing = len({(row.conversation_id, row.seq) for row in rows if row.kind == "message"} - jobs)
+    stored = {row.cmid: row for row in rows}
+    for person in people:
+        report.acked += len(person.acked)
+        for cmid, seq in person.acked.items():
+            row = stored.get(cmid)
+            report.lost += row is None or (row.seq, row.body) != (seq, person.bodies[cmid])
+        log = logs.get(person.conv or "", [])
+        seen = [(frame["seq"], frame["id"], frame["body"]) for frame in person.view]
+        report.views_differ += seen != [(row.seq, row.id, row.body) for row in log]
+
+
+async def kill_run(
+    data_dir: Path, *, kills: int, clients: int, seed: int = 1, extra: tuple[str, ...] = (), pause_s: float = 0.05
+) -> Report:
+    """Kills the server `kills` times under the load of `clients` contacts."""
+    draw, report, began = random.Random(seed), Report(), time.monotonic()
+    port = free_port()
+    server = ServerProcess(data_dir, port, extra)
+    await server.start()
+    people = await talkers(server.base, clients, report)
+    tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
+    try:
+        for _ in range(kills):
+            await asyncio.sleep(draw.uniform(0.2, 1.0))
+            await server.kill()
+            report.kills += 1
+            await server.start()
+        await asyncio.sleep(0.5)
+        for person in people:
+            person.stop = True
+        _, late = await asyncio.wait(tasks, timeout=60)
+        report.unfinished = len(late)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        await server.kill()
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+    storage = Storage(f"sqlite:///{(data_dir / 'staywell.db').as_posix()}")
+    examine(report, storage, people)
+    storage.close()
+    report.seconds = round(time.monotonic() - began, 1)
+    return report
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """The report as JSON, with percentiles in place of single times."""
+    times = sorted(report.caught_up_s) or [0.0]
+    values = asdict(report)
+    del values["caught_up_s"]
+    values["caught_up_p95_s"] = round(times[int(len(times) * 0.95) - 1], 3)
+    values["clean"] = report.clean
+    return values
+
+
+def main() -> int:
+    """Runs from the command line; the exit code tells whether all was clean."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bug", help="seed a bug into the server: the run must then not be clean")
+    arguments = parser.parse_args()
+    extra = ("--bug", arguments.bug) if arguments.bug else ()
+    with TemporaryDirectory() as folder:
+        report = asyncio.run(
+            kill_run(Path(folder), kills=arguments.kills, clients=arguments.clients, seed=arguments.seed, extra=extra)
+        )
+    sys.stdout.write(json.dumps(summary(report)) + "\n")
+    return 0 if report.clean else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
