@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from retrieval import exports
 from retrieval.documents import Product
 from retrieval.errors import RowFault
 from retrieval.playbook import explain
@@ -67,12 +68,15 @@ def load(path: Path, defaults: dict[str, Any] | None = None) -> tuple[list[Produ
 
     `defaults` fill fields that a row leaves out (`locale`, `currency`, `stock`). CSV columns are the fields of `ProductRow`;
     `regions` and `attributes` stand as "DE|AT" and "colour=red|size=L"; `price_major` is understood in place of `price`.
-    Raises ValueError when the file as a whole cannot be read.
+    Exports of Shopify and WooCommerce are recognised by their columns. Raises ValueError when the file as a whole cannot be
+    read.
     """
     products: list[Product] = []
     faults: list[RowFault] = []
     seen: dict[tuple[str, str], int] = {}
-    for line, fields in read_rows(path):
+    rows = list(read_rows(path))
+    columns = frozenset(name for _, fields in rows[:50] if isinstance(fields, dict) for name in fields)
+    for line, fields in exports.adapt(rows, columns):
         if isinstance(fields, str):
             faults.append(RowFault(line, fields, path.name))
             continue

@@ -32,16 +32,25 @@ Known = Callable[[str], Vector | None]
 _MASKS = 64  # remembered filters
 _DOCUMENTS = 4_096  # remembered parsed documents
 _BATCH = 256
+DESCRIBED = 600  # code points of a description that count as what the product is
+FIELDS = ("title", "head")  # keyword indices of products beside the one over everything
+
+
+def product_head(product: Product) -> str:
+    """What of a product becomes its vector: title, category and the beginning of the description.
+
+    Attributes stay out: a long list of measures and colours says little of what a thing is, and made the vectors worse.
+    """
+    brand = "" if product.brand.casefold() in product.title.casefold() else product.brand
+    parts = (product.title, brand, product.category, product.description[:DESCRIBED])
+    return clean(" . ".join(part for part in parts if part))
 
 
 def product_text(product: Product) -> str:
-    """What of a product is indexed: title, brand and category first, then attributes, then the description."""
+    """All of a product that words may match: title, brand, category, description, attributes."""
     attributes = " ".join(f"{name.replace('_', ' ')} {value}" for name, value in product.attributes.items())
-    return clean(
-        " . ".join(
-            part for part in (product.title, product.brand, product.category, product.description, attributes) if part
-        )
-    )
+    parts = (product.title, product.brand, product.category, product.description, attributes)
+    return clean(" . ".join(part for part in parts if part), limit=20_000)
 
 
 def script_texts(script: Script) -> list[str]:
@@ -60,7 +69,8 @@ def write(
     """Write a collection. `known` gives the vector of a text by its hash where an earlier snapshot has it. Returns counts."""
     folder.mkdir(parents=True)
     ordered = sorted(documents, key=lambda document: (_entry_key(document), document.locale, document.id))
-    texts: list[str] = []
+    texts: list[str] = []  # what is encoded
+    words: list[str] = []  # what is searched by words
     entry_of_row: list[int] = []
     entry_of_document: list[int] = []
     entries = -1
@@ -70,8 +80,9 @@ def write(
         entries += key != previous
         previous = key
         entry_of_document.append(entries)
-        own = [product_text(document)] if isinstance(document, Product) else script_texts(document)
+        own = [product_head(document)] if isinstance(document, Product) else script_texts(document)
         texts.extend(own)
+        words.extend([product_text(document)] if isinstance(document, Product) else own)
         entry_of_row.extend([entries] * len(own))
     lines = [codec.to_line(document) for document in ordered]
     (folder / "documents.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
@@ -102,10 +113,14 @@ def write(
         ),
     )
     (folder / "hashes.bin").write_bytes(b"".join(bytes.fromhex(text_hash) for text_hash in hashes))
-    lexical.write(texts, folder / "lexical", _named(progress, f"{kind} words"))
+    lexical.write(words, folder / "lexical", _named(progress, f"{kind} words"))
+    if kind == "product":
+        lexical.write([document.title for document in ordered], folder / "title")
+        lexical.write(texts, folder / "head")
     encoded = 0
     if encoder is not None:
         matrix, encoded = _encode(kind, texts, hashes, encoder, known, progress)
+        np.save(folder / "mean.npy", matrix.mean(axis=0), allow_pickle=False)
         vectors.write(matrix, folder / "vectors.faiss", _named(progress, f"{kind} index"))
     return {"documents": len(ordered), "entries": entries + 1, "rows": len(texts), "encoded": encoded}
 
@@ -170,7 +185,9 @@ class Collection:
         self.first_row = np.searchsorted(self.entry_of_row, np.arange(self.entry_count + 1))
         self.single = len(self.entry_of_row) == self.entry_count  # one row an entry: rows are entries
         self.lexical = lexical.LexicalIndex(folder / "lexical")
+        self.fields = {name: lexical.LexicalIndex(folder / name) for name in FIELDS} if kind == "product" else {}
         self.dense = vectors.DenseIndex(folder / "vectors.faiss") if dense else None
+        self.mean: Vector | None = np.load(folder / "mean.npy", allow_pickle=False) if dense else None
         self._locales: list[str] = self._columns["locales"].tolist()
         self._lock = threading.Lock()
         self._masks: OrderedDict[tuple[str, str | None], Filter] = OrderedDict()
@@ -222,6 +239,18 @@ class Collection:
         rows = [np.arange(self.first_row[entry], self.first_row[entry + 1]) for entry in entries.tolist()]
         sizes = [len(part) for part in rows]
         return np.concatenate(rows) if rows else entries, np.repeat(np.arange(len(entries)), sizes)
+
+    def shares(self, words: Sequence[str], rows: Rows, sparse: Vector, head: float) -> Vector:
+        """How much of the query's idf each row matches, float32 [len(rows)] in [0, 1].
+
+        `sparse` are the BM25 scores of the rows; with `head` above 0 that part of the share is measured in title and
+        description alone, where a collection keeps them apart.
+        """
+        share = sparse / self.lexical.bound(words)
+        if head > 0 and "head" in self.fields:
+            index = self.fields["head"]
+            share = (1.0 - head) * share + head * index.scores(words, rows) / index.bound(words)
+        return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float32)
 
     def _script(self, number: int) -> Script:
         found = self.document(number)

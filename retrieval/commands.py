@@ -58,17 +58,17 @@ def build(
         try:
             more, wrong = catalogue.load(path)
         except ValueError as fault:
-            raise _stop(str(fault)) from None
+            raise stop(str(fault)) from None
         found_products.extend(more)
         faults.extend(wrong)
     report_faults(faults)
     if faults and strict:
-        raise _stop(f"{len(faults)} bad rows: nothing was built")
+        raise stop(f"{len(faults)} bad rows: nothing was built")
     try:
         with progress_bars() as progress:
             built = store.build(index_dir, found_scripts, found_products, load_encoder(encoder), progress)
     except ValueError as fault:
-        raise _stop(str(fault)) from None
+        raise stop(str(fault)) from None
     answer = {
         "snapshot": built.name,
         "encoder": built.fingerprint,
@@ -129,12 +129,12 @@ def search(
 ) -> None:
     """Search the serving snapshot and say why each candidate came."""
     if kind not in ("script", "product"):
-        raise _stop(f"unknown kind {kind!r}: script or product")
+        raise stop(f"unknown kind {kind!r}: script or product")
     if band not in ("low", "elevated", "high"):
-        raise _stop(f"unknown band {band!r}: low, elevated or high")
+        raise stop(f"unknown band {band!r}: low, elevated or high")
     unknown = set(reason or ()) - set(REASONS)
     if unknown:
-        raise _stop(f"unknown reason {min(unknown)!r}: one of {', '.join(REASONS)}")
+        raise stop(f"unknown reason {min(unknown)!r}: one of {', '.join(REASONS)}")
     loaded = load_encoder(encoder)
     retriever = Retriever(_open(index_dir, loaded).snapshot)
     known, facts = _everything(retriever) if every_slot else (frozenset[str](), {})
@@ -185,7 +185,7 @@ def load_encoder(name: str) -> Encoder | None:
     try:
         return encoders.load(name)
     except encoders.EncoderMissing as fault:
-        raise _stop(str(fault)) from None
+        raise stop(str(fault)) from None
 
 
 def print_json(answer: Any) -> None:
@@ -234,7 +234,7 @@ def _open(index_dir: Path, encoder: Encoder | None) -> store.Opened:
     try:
         return store.current(index_dir, None if encoder is None else encoder.fingerprint)
     except NoSnapshot as fault:
-        raise _stop(str(fault)) from None
+        raise stop(str(fault)) from None
 
 
 def _everything(retriever: Retriever) -> tuple[frozenset[str], dict[str, Any]]:
@@ -249,6 +249,7 @@ def _everything(retriever: Retriever) -> tuple[frozenset[str], dict[str, Any]]:
     return known, facts
 
 
-def _stop(message: str) -> typer.Exit:
+def stop(message: str) -> typer.Exit:
+    """Says what is wrong on standard error; to be raised."""
     _err.print(message, style="red", markup=False)
     return typer.Exit(2)

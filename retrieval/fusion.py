@@ -21,17 +21,17 @@ class Fusion:
 
     method: Literal["rrf", "convex"] = "convex"
     alpha: float = 0.5
+    head: float = 0.0  # how much of the matched share is measured in title and description alone, for products
     k: int = 60
 
-    def scores(self, cosines: Vector | None, sparse: Vector, bound: float) -> Vector:
-        """Float32 [n] in [0, 1]. `cosines` None: sparse alone. `bound`: what a sparse score cannot exceed."""
-        share: Vector = np.clip(sparse / bound, 0.0, 1.0).astype(np.float32)
+    def scores(self, cosines: Vector | None, share: Vector) -> Vector:
+        """Float32 [n] in [0, 1]. `cosines` None: words alone. `share` in [0, 1]: how much of the query's idf was matched."""
         if cosines is None:
             return share
         if self.method == "convex":
             mixed = self.alpha * np.clip(cosines, 0.0, 1.0) + (1.0 - self.alpha) * share
             return np.asarray(mixed, dtype=np.float32)
-        total = 1.0 / (self.k + ranks(cosines)) + np.where(sparse > 0, 1.0 / (self.k + ranks(sparse)), 0.0)
+        total = 1.0 / (self.k + ranks(cosines)) + np.where(share > 0, 1.0 / (self.k + ranks(share)), 0.0)
         return np.asarray(total * (self.k + 1) / 2.0, dtype=np.float32)
 
 

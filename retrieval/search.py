@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,17 @@ from retrieval.codec import Kind
 from retrieval.collection import Collection, Filter
 from retrieval.documents import Band, Candidate, Product, Script, SearchContext, Vector
 from retrieval.errors import NoSnapshot
+from retrieval.features import features
 from retrieval.fusion import Fusion, diversify
+from retrieval.rerank import Reranker
 from retrieval.snapshot import Snapshot
 from retrieval.text import clean, content_words
 from retrieval.vectors import Rows
 
-FUSIONS: Mapping[Kind, Fusion] = {"script": Fusion("convex", alpha=0.8), "product": Fusion("convex", alpha=0.4)}
+FUSIONS: Mapping[Kind, Fusion] = {
+    "script": Fusion("convex", alpha=0.8),
+    "product": Fusion("convex", alpha=0.4, head=0.7),
+}
 # Weight of relevance against variety. Who may leave gets what fits best; who is content may look around. An answer is never
 # worth much less for being different, so scripts are spread only where they are about equally good.
 TRADE: Mapping[Kind, Mapping[Band, float]] = {
@@ -26,6 +31,8 @@ TRADE: Mapping[Kind, Mapping[Band, float]] = {
 }
 RELEVANT = 0.5  # share of the best score above which variety may be sought
 POOL = 64  # entries that are scored in full, from each source
+RERANKED = 100  # the same where a re-ranker decides
+VOTE = 0.05  # temperature of the vote among the examples of a script family
 REASON_BONUS = 0.05  # for a script that is meant for one of the customer's reasons
 ALIKE = 0.97  # cosine from which two products are variants of one
 SIMILAR = 0.5  # cosine from which "similar in meaning" is given as a ground
@@ -56,12 +63,25 @@ class _Pool:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How candidates are scored: fusion by kind, and a re-ranker of products where one was trained."""
+
+    fusions: Mapping[Kind, Fusion] = field(default_factory=lambda: FUSIONS)
+    reranker: Reranker | None = None
+
+    @classmethod
+    def tuned(cls, reranker: Reranker) -> Ranking:
+        """The ranking that a re-ranker and the fusion tuned with it make."""
+        return cls({**FUSIONS, "product": reranker.fusion}, reranker)
+
+
 class Retriever:
     """Searches the snapshot it holds. Thread-safe: a search keeps the snapshot it began with when another is swapped in."""
 
-    def __init__(self, snapshot: Snapshot | None, fusions: Mapping[Kind, Fusion] = FUSIONS) -> None:
+    def __init__(self, snapshot: Snapshot | None, ranking: Ranking | None = None) -> None:
         self._snapshot = snapshot
-        self._fusions = dict(FUSIONS) | dict(fusions)
+        self._ranking = ranking or Ranking()
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -101,7 +121,7 @@ class Retriever:
         if allowed.entry_count == 0:
             return []
         words = content_words(text)
-        pool = _gather(collection, allowed, _usable(vector, collection), words, context, self._fusions[context.kind])
+        pool = _gather(collection, allowed, _usable(vector, collection), words, context, self._ranking)
         chosen = _choose(collection, allowed, pool, context)
         return [
             Candidate(
@@ -142,27 +162,35 @@ def _gather(
     vector: Vector | None,
     words: list[str],
     context: SearchContext,
-    fusion: Fusion,
+    ranking: Ranking,
 ) -> _Pool:
     """Score the best entries of each source with the evidence of both."""
-    size = max(POOL, 4 * context.k)
+    reranker = ranking.reranker if context.kind == "product" and vector is not None else None
+    size = max(POOL if reranker is None else RERANKED, 4 * context.k)
     parts = [_sparse_entries(collection, allowed, words, size)]
     if vector is not None:
         parts.append(_dense_entries(collection, allowed, vector, size))
     entries = np.unique(np.concatenate(parts))
     rows, owner = collection.rows_of(entries)
+    fusion = ranking.fusions[context.kind]
     row_sparse = collection.lexical.scores(words, rows)
+    row_share = collection.shares(words, rows, row_sparse, fusion.head)
     row_cosines = None if vector is None or collection.dense is None else collection.dense.cosines(vector, rows)
-    bound = collection.lexical.bound(words)
     if collection.single:
         sparse, cosines, best_rows = row_sparse, row_cosines, rows
+        scores = fusion.scores(cosines, row_share)
     else:
-        sparse = _highest(row_sparse, owner, len(entries))
-        cosines = None if row_cosines is None else _highest(row_cosines, owner, len(entries))
-        row_scores = fusion.scores(row_cosines, row_sparse, bound)
-        order = np.lexsort((-row_scores, owner))
-        best_rows = rows[order[np.searchsorted(owner, np.arange(len(entries)))]]
-    scores = fusion.scores(cosines, sparse, bound)
+        count = len(entries)
+        sparse = _highest(row_sparse, owner, count)
+        cosines = None if row_cosines is None else _highest(row_cosines, owner, count)
+        voted = None if row_cosines is None or cosines is None else _voted(row_cosines, cosines, owner)
+        scores = fusion.scores(voted, _highest(row_share, owner, count))
+        order = np.lexsort((-fusion.scores(row_cosines, row_share), owner))
+        best_rows = rows[order[np.searchsorted(owner, np.arange(count))]]
+    if reranker is not None and vector is not None and len(entries):
+        documents = [collection.document(int(allowed.documents[entry])) for entry in entries]
+        products = [document for document in documents if isinstance(document, Product)]
+        scores = reranker.scores(features(collection, vector, words, best_rows, products))
     reasons = np.zeros(len(entries), dtype=np.bool_)
     if context.kind == "script" and context.reasons:
         for place, entry in enumerate(entries.tolist()):
@@ -177,6 +205,15 @@ def _highest(values: Vector, owner: NDArray[np.int64], count: int) -> Vector:
     best = np.full(count, -np.inf, dtype=np.float32)
     np.maximum.at(best, owner, values)
     return best
+
+
+def _voted(row_cosines: Vector, highest: Vector, owner: NDArray[np.int64]) -> Vector:
+    """The soft maximum of an entry's cosines: several examples that are close count for more than one alone.
+
+    VOTE × log(Σ exp(cosine / VOTE) / 3), written around the highest so that nothing overflows.
+    """
+    total = np.bincount(owner, np.exp((row_cosines - highest[owner]) / VOTE), minlength=len(highest))
+    return np.asarray(highest + VOTE * np.log(np.maximum(total, 1e-9) / 3.0), dtype=np.float32)
 
 
 def _sparse_entries(collection: Collection, allowed: Filter, words: list[str], size: int) -> Rows:

@@ -1,0 +1,117 @@
+"""`staywell evaluate retrieval|scripts|recommend`: plain command functions, mounted by whoever owns the command line."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from retrieval import catalogue, judged, store
+from retrieval.commands import AsJson, EncoderName, load_encoder, print_json, progress_bars, report_faults, stop
+from retrieval.documents import Encoder, Product
+from retrieval.rerank import Reranker
+
+_out = Console(highlight=False, soft_wrap=True)
+
+
+def retrieval(
+    products: Annotated[Path, typer.Option(help="Product file, CSV or JSON lines.", exists=True, dir_okay=False)],
+    judgements: Annotated[
+        Path, typer.Option(help="CSV with the columns query, docid, rating (0..3).", exists=True, dir_okay=False)
+    ],
+    tune: Annotated[
+        Path | None,
+        typer.Option(
+            help="Judgements of other queries to fit fusion and re-ranker on; without it, cross-validation.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder to save the tuned re-ranker in (with --tune).", file_okay=False)
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder to keep the index in, so that the next run is quick.", file_okay=False)
+    ] = None,
+    encoder: EncoderName = "use",
+    as_json: AsJson = False,
+) -> None:
+    """Product search against judged queries: nDCG@10, recall and MRR of every way of ranking, with intervals.
+
+    Unjudged documents count as not relevant; `judged_ndcg@10` ranks the judged documents alone. `dense` and `sparse` are the
+    plain baselines (one vector of the title, one BM25 over all text); `…_described` use title and description, as the index does.
+    """
+    loaded = load_encoder(encoder)
+    if loaded is None:
+        raise stop("evaluation needs an encoder")
+    if save is not None and tune is None:
+        raise stop("--save needs --tune: a re-ranker is only worth keeping when it is fitted on all queries of a file")
+    try:
+        found, faults = catalogue.load(products)
+        graded, more = judged.load_judgements(judgements)
+        others, wrong = judged.load_judgements(tune) if tune is not None else ({}, [])
+    except ValueError as fault:
+        raise stop(str(fault)) from None
+    report_faults([*faults, *more, *wrong])
+    if not found or not graded:
+        raise stop("no products or no judgements are left to evaluate")
+    with ExitStack() as stack:
+        progress = stack.enter_context(progress_bars())
+        folder = work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="staywell-")))
+        bench = _bench(folder, found, loaded, progress)
+        queries = bench.prepare(graded, lambda done, total: progress("queries", done, total))
+        tuned: Reranker | None = None
+        if others:
+            seen = {query.text for query in queries}
+            apart = {text: grades for text, grades in others.items() if text not in seen}
+            try:
+                tuned = judged.tune(bench.prepare(apart), loaded.fingerprint)
+            except ValueError as fault:
+                raise stop(str(fault)) from None
+        answer = judged.evaluate(
+            queries, tuned, loaded.fingerprint, lambda done, total: progress("cross-validation", done, total)
+        )
+    if tuned is not None and save is not None:
+        tuned.save(save)
+    answer["n_products"] = len(found)
+    answer["encoder"] = loaded.fingerprint
+    if as_json:
+        print_json(answer)
+        return
+    _show(answer)
+
+
+def _bench(folder: Path, products: list[Product], encoder: Encoder, progress: Any) -> judged.Bench:
+    snapshot = store.build(folder / "index", [], products, encoder, progress)
+    collection = snapshot.collections["product"]
+    titles = [collection.document(number).title for number in range(len(collection))]
+    batches = []
+    for start in range(0, len(titles), 512):
+        batches.append(encoder.encode(titles[start : start + 512]))
+        progress("plain vectors", min(start + 512, len(titles)), len(titles))
+    return judged.Bench(collection, encoder, judged.stacked(batches))
+
+
+def _show(answer: dict[str, Any]) -> None:
+    names = ("ndcg@10", "judged_ndcg@10", "recall@10", "recall@100", "mrr")
+    table = Table("", *names, box=None)
+    for way in judged.WAYS:
+        cells = []
+        for name in names:
+            low, high = answer["intervals"][name][way]
+            cells.append(f"{answer[name][way]:.3f} ({low:.2f}–{high:.2f})")
+        table.add_row(way, *cells)
+    _out.print(f"{answer['n_queries']} queries, {answer['n_products']} products, tuned by {answer['tuned_on']}")
+    _out.print(table)
+    for name in names[:2]:
+        for way in ("sparse", "dense"):
+            gain = answer["gain"][name][way]
+            share = answer[name]["reranked"] / answer[name][way] if answer[name][way] else float("inf")
+            _out.print(
+                f"{name}: re-ranked is {share:.2f} × {way}, {gain['difference']:+.3f} ({gain['low']:+.3f} … {gain['high']:+.3f})"
+            )
