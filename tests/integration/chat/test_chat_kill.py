@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 async def test_kill_nine_under_load(tmp_path: Path) -> None:
     report = await kill_run(tmp_path, kills=4, clients=8)
     assert report.clean, summary(report)
-    assert report.acked == report.sent == report.stored > 100
+    assert report.stored == report.sent >= report.acked > 20  # some learn from the log, not from an ack
     assert report.kills == 4
 
 
