@@ -12,20 +12,22 @@ import { fileURLToPath } from "node:url";
 const root = path.dirname(fileURLToPath(import.meta.url));
 export const OUT = path.join(root, "..", "assistant", "static");
 
-const PREACT_PART = Object.fromEntries(
-  ["preact", "preact/hooks", "preact/jsx-runtime"].map((name) => [name, "./src/widget/view.ts"]),
-);
+const RENDERER = "./src/widget/view.ts";
+const PREACT_PART = { preact: RENDERER, "preact/hooks": RENDERER, "preact/jsx-runtime": RENDERER };
+const PREACT_LENT = { ...PREACT_PART, "preact/hooks": "./src/widget/lent.ts" };
 
 /** Name of a bundle → its script and, for pages, the HTML beside it. CSS comes out where the script imports it. */
 export const ENTRIES = {
   widget: { script: "src/widget/loader.ts" },
+  proactive: { script: "src/widget/proactive.ts" },
   // The chat is held to 20 KB: its own small renderer stands in for Preact.
-  chat: { script: "src/widget/chat.tsx", html: "src/widget/chat.html", alias: PREACT_PART },
+  chat: { script: "src/widget/chat.tsx", html: "src/widget/chat.html", languages: ["zh"], alias: PREACT_PART },
+  "chat-more": { script: "src/widget/more.tsx", alias: PREACT_LENT },
   console: { script: "src/console/main.tsx", html: "src/console/console.html" },
   supervisor: { script: "src/supervisor/main.tsx", html: "src/supervisor/supervisor.html" },
 };
 
-async function bundle(name, { script, html, alias = {} }) {
+async function bundle(name, { script, html, languages = [], alias = {} }) {
   const result = await build({
     absWorkingDir: root,
     entryPoints: { [name]: script },
@@ -45,7 +47,27 @@ async function bundle(name, { script, html, alias = {} }) {
   });
   const files = result.outputFiles.map((file) => ({ path: file.path, bytes: Buffer.from(file.contents) }));
   if (html) files.push({ path: path.join(OUT, `${name}.html`), bytes: await readFile(path.join(root, html)) });
+  for (const language of languages) {
+    // English is part of the script; another language is fetched by those who read it.
+    const read = async (part) => JSON.parse(await readFile(path.join(root, `src/strings/${part}.${language}.json`), "utf8"));
+    const strings = { ...(await read("widget")), ...(await read("widget-more")) };
+    files.push({ path: path.join(OUT, `${name}.${language}.json`), bytes: Buffer.from(JSON.stringify(strings)) });
+  }
+  const css = files.find((file) => file.path === CHAT_CSS);
+  if (css) css.bytes = pruneTokens(css.bytes.toString(), await readFile(path.join(root, "src/widget/more.css"), "utf8"));
   return files;
+}
+
+const CHAT_CSS = path.join(OUT, "chat.css");
+
+/** The chat takes its colours and sizes from the tokens of all screens: those that neither it nor `more` uses are left out. */
+function pruneTokens(css, more) {
+  for (let before; before !== css; ) {
+    before = css;
+    const used = (name) => `${before}${more}`.includes(`var(${name}`);
+    css = css.replace(/(?<=[{;])(--[\w-]+):[^;{}]*;?/g, (token, name) => (used(name) ? token : ""));
+  }
+  return Buffer.from(css);
 }
 
 async function main(args) {

@@ -75,12 +75,16 @@ export function generate(schemas) {
     }
     parts.push(`export type ${union} = ${defsOf(schema).join(" | ")};`);
     if (sent) {
-      const tags = defsOf(schema).map((name) => `    ${schema.$defs[name].properties.t.const}: "${name}",`);
-      const fields = Object.entries(schema.$defs).map(([name, def]) => `    ${name}: "${shapeOf(def)}",`);
+      const frames = new Map(defsOf(schema).map((name) => [name, schema.$defs[name].properties.t.const]));
+      const nested = new Set(JSON.stringify(schema.$defs).match(/(?<=#\/\$defs\/)\w+/g));
+      const shapes = Object.entries(schema.$defs).flatMap(([name, def]) => [
+        ...(frames.has(name) ? [`  ${frames.get(name)}: "${shapeOf(def)}",`] : []),
+        ...(nested.has(name) ? [`  ${name}: "${shapeOf(def)}",`] : []),
+      ]);
       const constant = `${union[0].toLowerCase()}${union.slice(1)}Shapes`;
       parts.push(
-        `/** What \`decode\` checks of a ${union}: its definition by tag, and the fields of each definition. */\n` +
-          `export const ${constant} = {\n  tags: {\n${tags.join("\n")}\n  },\n  fields: {\n${fields.join("\n")}\n  },\n} as const;`,
+        `/** What \`decode\` checks of a ${union}: the fields of each frame by tag, and of what it holds by name. */\n` +
+          `export const ${constant} = {\n${shapes.join("\n")}\n} as const;`,
       );
     }
   }

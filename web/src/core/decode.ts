@@ -1,11 +1,10 @@
 /** Reads a frame of the server: JSON whose tag is known and whose fields have their declared types, or null. */
 
-export interface Shapes {
-  /** Definition of a frame by its `t`. */
-  readonly tags: Readonly<Record<string, string>>;
-  /** Fields of a definition, "name:code" or "name?:code" with a comma between; codes: s n b o a, @Name, *Name, x. */
-  readonly fields: Readonly<Record<string, string>>;
-}
+/**
+ * Fields of each frame by its tag, which is in lower case, and of each object inside by its Name: "name:code" or "name?:code" with a
+ * comma between. Codes: s n b o a for a string, number, boolean, object, list; @Name and *Name for one and for a list of such; x.
+ */
+export type Shapes = Readonly<Record<string, string>>;
 
 type Fields = Record<string, unknown>;
 
@@ -35,7 +34,7 @@ function fits(shapes: Shapes, value: unknown, code: string): boolean {
 }
 
 function fitsFields(shapes: Shapes, value: Fields, definition: string): boolean {
-  return (shapes.fields[definition] ?? "").split(",").every((field) => {
+  return (shapes[definition] ?? "").split(",").every((field) => {
     if (!field) return true;
     const [key = "", code = ""] = field.split(":");
     const optional = key.endsWith("?");
@@ -46,8 +45,8 @@ function fitsFields(shapes: Shapes, value: Fields, definition: string): boolean 
 
 /** The value as a frame of type F if it is one, else null: unknown tags of a newer peer are passed over. */
 export function checked<F>(shapes: Shapes, value: unknown): F | null {
-  if (!isFields(value) || typeof value.t !== "string" || !Object.hasOwn(shapes.tags, value.t)) return null;
-  return fitsFields(shapes, value, shapes.tags[value.t] as string) ? (value as F) : null;
+  if (!isFields(value) || typeof value.t !== "string" || !/^[a-z]/.test(value.t) || !Object.hasOwn(shapes, value.t)) return null;
+  return fitsFields(shapes, value, value.t) ? (value as F) : null;
 }
 
 /** As `checked`, of JSON text. */

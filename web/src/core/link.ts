@@ -44,93 +44,90 @@ export type LinkEffect =
   | { do: "timer"; name: LinkTimer; ms: number }
   | { do: "cancel"; name: LinkTimer };
 
+type Step = [Link, LinkEffect[]];
+
 /** How long opening and greeting, and each pong, may take. */
 const DEADLINE_MS = 10_000;
 const SETTLE_MS = 2_000;
 const CODE_TIMEOUT = 4408;
 const CODE_DONE = 1000;
+const TIMERS: readonly LinkTimer[] = ["retry", "deadline", "ping", "settle"];
 
 export const idleLink: Link = { phase: "off", attempt: 0, ping: 0, pingMs: 25_000 };
 
-/** One step; never throws, inputs that do not fit the phase change nothing. */
-export function linkStep(link: Link, input: LinkInput, env: Env): [Link, LinkEffect[]] {
-  const connected = link.phase === "opening" || link.phase === "greeting" || link.phase === "live";
-  switch (input.on) {
-    case "start":
-      return link.phase === "off" ? prepare(link) : [link, []];
-    case "stop":
-      return [{ ...link, phase: "off", attempt: 0 }, [...(connected ? [close(CODE_DONE)] : []), ...quiet]];
-    case "prepared":
-      if (link.phase !== "preparing") return [link, []];
-      return [{ ...link, phase: "opening" }, [{ do: "open" }, { do: "timer", name: "deadline", ms: DEADLINE_MS }]];
-    case "failed":
-      return link.phase === "preparing" ? wait(link, env, input.least) : [link, []];
-    case "opened":
-      return link.phase === "opening" ? [{ ...link, phase: "greeting" }, [{ do: "greet" }]] : [link, []];
-    case "ready": {
-      if (link.phase !== "greeting") return [link, []];
-      const live: Link = { ...link, phase: "live", pingMs: input.pingSeconds * 1000 };
-      return [
-        live,
-        [{ do: "cancel", name: "deadline" }, { do: "timer", name: "settle", ms: SETTLE_MS }, nextPing(live, env)],
-      ];
-    }
-    case "pong":
-      return link.phase === "live" ? [link, [{ do: "cancel", name: "deadline" }]] : [link, []];
-    case "closed":
-      return connected ? wait(link, env, input.least) : [link, []];
-    case "renew": {
-      if (!connected) return [link, []];
-      const [next, effects] = wait(link, env, undefined, input.ms);
-      return [next, [close(CODE_DONE), ...effects]];
-    }
-    case "nudge":
-      return link.phase === "waiting" ? prepare(link, [{ do: "cancel", name: "retry" }]) : [link, []];
-    case "timer":
-      return timed(link, input.name, env);
-  }
-}
-
-function timed(link: Link, name: LinkTimer, env: Env): [Link, LinkEffect[]] {
-  if (name === "retry") return link.phase === "waiting" ? prepare(link) : [link, []];
-  if (name === "settle") return link.phase === "live" ? [{ ...link, attempt: 0 }, []] : [link, []];
-  if (name === "ping") {
-    if (link.phase !== "live") return [link, []];
-    const next = { ...link, ping: link.ping + 1 };
-    return [
-      next,
-      [{ do: "ping", n: next.ping }, { do: "timer", name: "deadline", ms: DEADLINE_MS }, nextPing(next, env)],
-    ];
-  }
-  // A socket that neither opens, greets nor answers is half-open: give it up.
-  if (link.phase !== "opening" && link.phase !== "greeting" && link.phase !== "live") return [link, []];
-  const [next, effects] = wait(link, env);
-  return [next, [close(CODE_TIMEOUT), ...effects]];
-}
-
-const quiet: LinkEffect[] = [
-  { do: "cancel", name: "retry" },
-  { do: "cancel", name: "deadline" },
-  { do: "cancel", name: "ping" },
-  { do: "cancel", name: "settle" },
-];
-
+const timer = (name: LinkTimer, ms: number): LinkEffect => ({ do: "timer", name, ms });
+const cancel = (name: LinkTimer): LinkEffect => ({ do: "cancel", name });
 const close = (code: number): LinkEffect => ({ do: "close", code });
 
 /** 25 s ± 20 %, so that clients do not beat in step. */
-const nextPing = (link: Link, env: Env): LinkEffect => ({
-  do: "timer",
-  name: "ping",
-  ms: Math.round(link.pingMs * (0.8 + 0.4 * env.draw)),
-});
+const nextPing = ({ pingMs }: Link, { draw }: Env): LinkEffect => timer("ping", Math.round(pingMs * (0.8 + 0.4 * draw)));
 
-const prepare = (link: Link, before: LinkEffect[] = []): [Link, LinkEffect[]] => [
-  { ...link, phase: "preparing" },
-  [...before, { do: "prepare" }],
-];
+const prepare = (link: Link): Step => [{ ...link, phase: "preparing" }, [cancel("retry"), { do: "prepare" }]];
 
-function wait(link: Link, env: Env, least = 0, exactly?: number): [Link, LinkEffect[]] {
+/** Ends what there is and waits for the next try. */
+function wait(link: Link, env: Env, closing: LinkEffect[], least = 0, exactly?: number): Step {
   const ms = exactly ?? Math.max(least, backoff(link.attempt, env.draw));
   const next: Link = { ...link, phase: "waiting", attempt: link.attempt + 1 };
-  return [next, [...quiet, { do: "timer", name: "retry", ms }]];
+  return [next, [...closing, ...TIMERS.map(cancel), timer("retry", ms)]];
+}
+
+/** In which phase an input means something; any phase for those not named. */
+const FITTING: Partial<Record<string, LinkPhase>> = {
+  start: "off",
+  prepared: "preparing",
+  failed: "preparing",
+  opened: "opening",
+  ready: "greeting",
+  pong: "live",
+  nudge: "waiting",
+  retry: "waiting",
+  ping: "live",
+  settle: "live",
+};
+
+/** One step; never throws, inputs that do not fit the phase change nothing. */
+export function linkStep(link: Link, input: LinkInput, env: Env): Step {
+  const { phase } = link;
+  const connected = phase === "opening" || phase === "greeting" || phase === "live";
+  const what = input.on === "timer" ? input.name : input.on;
+  const fitting = FITTING[what];
+  if (fitting ? phase !== fitting : what !== "stop" && !connected) return [link, []];
+  if (input.on === "timer") return timed(link, input.name, env);
+  switch (input.on) {
+    case "start":
+    case "nudge":
+      return prepare(link);
+    case "stop":
+      return [{ ...link, phase: "off", attempt: 0 }, [...(connected ? [close(CODE_DONE)] : []), ...TIMERS.map(cancel)]];
+    case "prepared":
+      return [{ ...link, phase: "opening" }, [{ do: "open" }, timer("deadline", DEADLINE_MS)]];
+    case "opened":
+      return [{ ...link, phase: "greeting" }, [{ do: "greet" }]];
+    case "ready": {
+      const live: Link = { ...link, phase: "live", pingMs: input.pingSeconds * 1000 };
+      return [live, [cancel("deadline"), timer("settle", SETTLE_MS), nextPing(live, env)]];
+    }
+    case "pong":
+      return [link, [cancel("deadline")]];
+    case "renew":
+      return wait(link, env, [close(CODE_DONE)], 0, input.ms);
+    default:
+      return wait(link, env, [], input.least);
+  }
+}
+
+function timed(link: Link, name: LinkTimer, env: Env): Step {
+  switch (name) {
+    case "retry":
+      return prepare(link);
+    case "settle":
+      return [{ ...link, attempt: 0 }, []];
+    case "ping": {
+      const next = { ...link, ping: link.ping + 1 };
+      return [next, [{ do: "ping", n: next.ping }, timer("deadline", DEADLINE_MS), nextPing(next, env)]];
+    }
+    case "deadline":
+      // A socket that neither opens, greets nor answers is half-open: give it up.
+      return wait(link, env, [close(CODE_TIMEOUT)]);
+  }
 }

@@ -20,10 +20,10 @@ const PAGE = 50;
 export interface ChatClient {
   readonly state: ChatState;
   dispatch(input: ChatInput): void;
-  /** Calls `changed` after steps that changed the state, and `news` with new events of others. */
-  listen(changed: () => void, news: (events: readonly Ev[]) => void, identityNeeded: () => void): void;
-  /** A call of the widget's HTTP contract with the contact's token. */
-  call<T>(path: string, body: unknown): Promise<Answer<T>>;
+  /** Calls `changed` when the state changed, `news` with each event that is not history, `identityNeeded` when the shop must vouch. */
+  listen(changed: () => void, news: (ev: Ev) => void, identityNeeded: () => void): void;
+  /** A call of the widget's HTTP contract about this conversation, with the contact's token. */
+  call<T>(path: string, body: Record<string, unknown>): Promise<Answer<T>>;
 }
 
 const isKept = (value: unknown): value is Kept =>
@@ -38,7 +38,7 @@ export function chatClient(site: string, locale: string, store: Store): ChatClie
   outbox.sort((a, b) => a.at - b.at);
   let state = initialChat(locale, isKept(kept) ? kept : { resume: null, subject: null }, outbox);
   let socket: WebSocket | null = null;
-  let [changed, news, identityNeeded]: [() => void, (events: readonly Ev[]) => void, () => void] = [nothing, nothing, nothing];
+  let [changed, news, identityNeeded]: [() => void, (ev: Ev) => void, () => void] = [nothing, nothing, nothing];
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   function dispatch(input: ChatInput): void {
@@ -80,7 +80,7 @@ export function chatClient(site: string, locale: string, store: Store): ChatClie
       case "drop_outgoing":
         return store.remove(`out:${effect.cmid}`);
       case "news":
-        return news(effect.events);
+        return news(effect.ev);
       case "identity_needed":
         return identityNeeded();
     }
@@ -132,7 +132,7 @@ export function chatClient(site: string, locale: string, store: Store): ChatClie
     listen: (...listeners) => {
       [changed, news, identityNeeded] = listeners;
     },
-    call: (path, body) => call(path, state.session?.token, body),
+    call: (path, body) => call(`/api/widget/${path}`, state.session?.token, { conv: state.conv, ...body }),
   };
 }
 

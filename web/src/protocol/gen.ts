@@ -314,38 +314,22 @@ export interface Watching {
 
 export type DeskServerFrame = DeskReady | Desk | DeskEv | DeskScore | DeskNote | Watching | Caught | DeskAck | Done | Refused | DeskPong | DeskDrain;
 
-/** What `decode` checks of a DeskServerFrame: its definition by tag, and the fields of each definition. */
+/** What `decode` checks of a DeskServerFrame: the fields of each frame by tag, and of what it holds by name. */
 export const deskServerFrameShapes = {
-  tags: {
-    ready: "DeskReady",
-    desk: "Desk",
-    ev: "DeskEv",
-    score: "DeskScore",
-    note: "DeskNote",
-    watching: "Watching",
-    caught: "Caught",
-    ack: "DeskAck",
-    done: "Done",
-    refused: "Refused",
-    pong: "DeskPong",
-    drain: "DeskDrain",
-  },
-  fields: {
-    Caught: "conv:s,head:n",
-    Desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,waiting:*TaskCard",
-    DeskAck: "cmid:s,conv:s,dup:b,seq?:n",
-    DeskDrain: "after_ms:n",
-    DeskEv: "conv:s,ev:@Ev",
-    DeskNote: "after_seq:n,agent:s,at:n,body:s,conv:s,id:s",
-    DeskPong: "n:n",
-    DeskReady: "agent_id:s,capacity:n,name:s,ping_seconds:n,presence:s,role:s",
-    DeskScore: "band?:s,churn?:n,conv:s,dissatisfaction?:n,drivers:a,high?:n,low?:n,need_human?:n,reasons:a,seq:n",
-    Done: "assign_epoch?:n,command:s,conv?:s,task?:s",
-    Ev: "at:n,body?:s,cmid?:s,data:o,from:s,id:s,kind:s,name?:s,reply_to?:n,seq:n",
-    Refused: "cmid?:s,code:s,command:s,conv?:s,retry:b,task?:s",
-    TaskCard: "agent?:s,agent_id?:s,assign_epoch:n,band?:s,conv:s,currency:s,deadline?:n,due_at?:n,locale:s,name:s,offer?:s,preview:s,preview_from:s,reason:s,reasons:a,risk?:n,state:s,task:s,unread:n,value_at_stake:n,verified:b,waiting_since:n",
-    Watching: "agents:a,conv:s,typing:a",
-  },
+  caught: "conv:s,head:n",
+  desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,waiting:*TaskCard",
+  ack: "cmid:s,conv:s,dup:b,seq?:n",
+  drain: "after_ms:n",
+  ev: "conv:s,ev:@Ev",
+  note: "after_seq:n,agent:s,at:n,body:s,conv:s,id:s",
+  pong: "n:n",
+  ready: "agent_id:s,capacity:n,name:s,ping_seconds:n,presence:s,role:s",
+  score: "band?:s,churn?:n,conv:s,dissatisfaction?:n,drivers:a,high?:n,low?:n,need_human?:n,reasons:a,seq:n",
+  done: "assign_epoch?:n,command:s,conv?:s,task?:s",
+  Ev: "at:n,body?:s,cmid?:s,data:o,from:s,id:s,kind:s,name?:s,reply_to?:n,seq:n",
+  refused: "cmid?:s,code:s,command:s,conv?:s,retry:b,task?:s",
+  TaskCard: "agent?:s,agent_id?:s,assign_epoch:n,band?:s,conv:s,currency:s,deadline?:n,due_at?:n,locale:s,name:s,offer?:s,preview:s,preview_from:s,reason:s,reasons:a,risk?:n,state:s,task:s,unread:n,value_at_stake:n,verified:b,waiting_since:n",
+  watching: "agents:a,conv:s,typing:a",
 } as const;
 
 /** Stored durably, sent after the commit only. */
@@ -427,31 +411,17 @@ export interface TypingOut {
 
 export type ServerFrame = Ready | Ev | Ack | Nack | Part | Reset | TypingOut | SeenOut | Pong | Drain;
 
-/** What `decode` checks of a ServerFrame: its definition by tag, and the fields of each definition. */
+/** What `decode` checks of a ServerFrame: the fields of each frame by tag, and of what it holds by name. */
 export const serverFrameShapes = {
-  tags: {
-    ready: "Ready",
-    ev: "Ev",
-    ack: "Ack",
-    nack: "Nack",
-    part: "Part",
-    reset: "Reset",
-    typing: "TypingOut",
-    seen: "SeenOut",
-    pong: "Pong",
-    drain: "Drain",
-  },
-  fields: {
-    Ack: "cmid:s,dup:b,seq:n",
-    Drain: "after_ms:n",
-    Ev: "at:n,body?:s,cmid?:s,data:o,from:s,id:s,kind:s,name?:s,reply_to?:n,seq:n",
-    Limits: "body:n,frame_bytes:n,ping_seconds:n",
-    Nack: "after_ms?:n,cmid?:s,code:s,retry:b",
-    Part: "body:s,n:n,reply_to:n",
-    Pong: "n:n",
-    Ready: "conv:s,epoch:s,head:n,limits:@Limits,mode:s,resumed:b",
-    Reset: "conv:s,epoch:s,head:n",
-    SeenOut: "seq:n",
-    TypingOut: "from:s,name?:s,on:b",
-  },
+  ack: "cmid:s,dup:b,seq:n",
+  drain: "after_ms:n",
+  ev: "at:n,body?:s,cmid?:s,data:o,from:s,id:s,kind:s,name?:s,reply_to?:n,seq:n",
+  Limits: "body:n,frame_bytes:n,ping_seconds:n",
+  nack: "after_ms?:n,cmid?:s,code:s,retry:b",
+  part: "body:s,n:n,reply_to:n",
+  pong: "n:n",
+  ready: "conv:s,epoch:s,head:n,limits:@Limits,mode:s,resumed:b",
+  reset: "conv:s,epoch:s,head:n",
+  seen: "seq:n",
+  typing: "from:s,name?:s,on:b",
 } as const;

@@ -13,8 +13,8 @@ export interface Look {
 }
 
 export type ToChat =
-  | { t: "init"; url: string; title: string; locale: string; look: Look; identity?: string | undefined; words?: Words | undefined }
-  | { t: "shown"; shown: boolean; full: boolean; focus: boolean }
+  | { t: "init"; url: string; locale: string; look: Look; identity?: string | undefined; words?: Words | undefined }
+  | { t: "shown"; shown: boolean; focus: boolean }
   | { t: "identify"; identity?: string | undefined }
   | { t: "locale"; locale: string }
   | { t: "words"; words: Words }
@@ -48,31 +48,27 @@ export type ToHost =
   | { t: "event"; name: string; detail: Record<string, unknown> };
 
 const toChat: Shapes = {
-  tags: { init: "i", shown: "s", identify: "d", locale: "l", words: "w", look: "k", compose: "c" },
-  fields: {
-    i: "url:s,title:s,locale:s,look:@Look,identity?:s,words?:@Words",
-    s: "shown:b,full:b,focus:b",
-    d: "identity?:s",
-    l: "locale:s",
-    w: "words:@Words",
-    k: "look:@Look",
-    c: "body:s",
-    Look: "theme:s,accent:s,font:s",
-    Words: "locale:s,strings:o",
-  },
+  init: "url:s,locale:s,look:@Look,identity?:s,words?:@Words",
+  shown: "shown:b,focus:b",
+  identify: "identity?:s",
+  locale: "locale:s",
+  words: "words:@Words",
+  look: "look:@Look",
+  compose: "body:s",
+  Look: "theme:s,accent:s,font:s",
+  Words: "locale:s,strings:o",
 };
 
 const toHost: Shapes = {
-  tags: { ready: "n", close: "n", unread: "u", active: "a", locale: "l", identity_needed: "n", cart: "c", event: "e" },
-  fields: {
-    n: "",
-    u: "count:n",
-    a: "active:b",
-    l: "locale:s",
-    c: "product:@Product,quantity:n",
-    e: "name:s,detail:o",
-    Product: "id:s,title:s,price:n,currency:s,image?:s,url?:s",
-  },
+  ready: "",
+  close: "",
+  identity_needed: "",
+  unread: "count:n",
+  active: "active:b",
+  locale: "locale:s",
+  cart: "product:@Product,quantity:n",
+  event: "name:s,detail:o",
+  Product: "id:s,title:s,price:n,currency:s,image?:s,url?:s",
 };
 
 export const readToChat = (data: unknown): ToChat | null => checked(toChat, data);

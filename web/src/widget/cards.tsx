@@ -2,10 +2,9 @@
 import { useState } from "preact/hooks";
 import { answerTo, type Offer, offerOf, type Product, products } from "../core/chat/events.ts";
 import type { Ev } from "../protocol/gen.ts";
-import { neutralise } from "../ui/text.ts";
 import { useChat } from "./context.ts";
-import { Icon } from "./icons.tsx";
-import { ownAddress } from "./safe.ts";
+import { dateIn, moneyIn } from "./figures.ts";
+import { ownAddress, shown } from "./safe.ts";
 
 /** Below this many the stock is said as a number. */
 const FEW = 5;
@@ -23,14 +22,14 @@ export function Products({ ev }: { ev: Ev }) {
 }
 
 function ProductCard({ product }: { product: Product }) {
-  const { said, page, origins, call, toHost, state } = useChat();
+  const { said, page, origins, call, toHost } = useChat();
   const [added, setAdded] = useState(false);
   const [broken, setBroken] = useState(false);
   const image = ownAddress(product.image, page, origins);
   const url = ownAddress(product.url, page, origins);
-  const title = neutralise(product.title).text;
+  const title = shown(product.title);
   const { stock } = product;
-  const clicked = () => void call("/api/widget/click", { conv: state.conv, product: product.id });
+  const clicked = () => void call("click", { product: product.id });
   const add = () => {
     const { id, price, currency } = product;
     toHost({ t: "cart", product: { id, title, price, currency, ...(image && { image }), ...(url && { url }) }, quantity: 1 });
@@ -50,14 +49,13 @@ function ProductCard({ product }: { product: Product }) {
           <span class="title">{title}</span>
         )}
         <span class="price">
-          {said.money(product.price, product.currency)}{" "}
+          {moneyIn(said.tag, product.price, product.currency)}{" "}
           <small class={stock < FEW ? "few" : ""}>
             {stock <= 0 ? said.t("sold_out") : stock < FEW ? said.t("few", { n: stock }) : said.t("in_stock")}
           </small>
         </span>
         <button type="button" class="primary" disabled={stock <= 0} aria-label={`${said.t("add")}: ${title}`} onClick={add}>
-          {added ? <Icon name="check" /> : null}
-          <span role="status">{added ? said.t("added") : said.t("add")}</span>
+          <span role="status">{added ? `✓ ${said.t("added")}` : said.t("add")}</span>
         </button>
       </div>
     </li>
@@ -78,15 +76,15 @@ function OfferChoice({ offer }: { offer: Offer }) {
   const choose = async (accepted: boolean) => {
     setAsked(accepted);
     setFailed(false);
-    const result = await call("/api/widget/offer", { conv: state.conv, decision: offer.decision, offer: offer.id, accepted });
+    const result = await call("offer", { decision: offer.decision, offer: offer.id, accepted });
     if (result.ok) return toHost({ t: "event", name: "offer", detail: { offer: offer.id, accepted } });
     setAsked(null);
     setFailed(true);
   };
-  const until = offer.validUntil === null ? said.t("offer_once") : said.t("offer_until", { date: said.date(offer.validUntil) });
+  const until = offer.validUntil === null ? said.t("offer_once") : said.t("offer_until", { date: dateIn(said.tag, offer.validUntil) });
   return (
-    <div class="offer" role="group" aria-label={neutralise(offer.title).text}>
-      <b>{neutralise(offer.title).text}</b>
+    <div class="offer" role="group" aria-label={shown(offer.title)}>
+      <b>{shown(offer.title)}</b>
       {answer === null ? (
         <>
           <small>{until}</small>

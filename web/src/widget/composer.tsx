@@ -1,43 +1,34 @@
 /** Where the contact writes; Enter sends, Shift+Enter breaks the line, and an input method's Enter is left alone. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useChat } from "./context.ts";
-import { Icon } from "./icons.tsx";
 
 /** Code points that a message may have, and from where on the rest is counted down. */
 const MOST = 4000;
 const COUNTED = 3600;
 
-interface Props {
-  draft: string;
-  setDraft: (text: string) => void;
-  /** Counts up when the field should have the focus. */
-  focus: number;
-  onSay: (text: string) => void;
-}
+const FIELD = "field";
 
-export function Composer({ draft, setDraft, focus, onSay }: Props) {
-  const { said, dispatch } = useChat();
+/** Puts the cursor where the contact writes. */
+export const focusField = (): void => document.getElementById(FIELD)?.focus();
+
+export function Composer() {
+  const { said, dispatch, draft, setDraft, say } = useChat();
   const field = useRef<HTMLTextAreaElement>(null);
-  const [composing, setComposing] = useState(false);
   const length = [...draft].length;
   const ready = draft.trim() !== "" && length <= MOST;
-
-  useEffect(() => {
-    if (focus) field.current?.focus();
-  }, [focus]);
 
   useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight}px`;
-  }, [draft, focus]);
+  }, [draft]);
 
   const send = () => {
     if (!ready) return;
-    onSay(draft);
+    say(draft);
     setDraft("");
-    field.current?.focus();
+    focusField();
   };
 
   return (
@@ -49,6 +40,7 @@ export function Composer({ draft, setDraft, focus, onSay }: Props) {
       }}
     >
       <textarea
+        id={FIELD}
         ref={field}
         rows={1}
         value={draft}
@@ -56,15 +48,13 @@ export function Composer({ draft, setDraft, focus, onSay }: Props) {
         aria-label={said.t("message")}
         dir="auto"
         enterkeyhint="send"
-        onCompositionStart={() => setComposing(true)}
-        onCompositionEnd={() => setComposing(false)}
         onInput={(event) => {
           setDraft(event.currentTarget.value);
           dispatch({ on: "write", writing: event.currentTarget.value !== "" });
         }}
         onKeyDown={(event) => {
           // keyCode 229: the input method has the key, also where isComposing is late (Safari).
-          if (event.key !== "Enter" || event.shiftKey || composing || event.isComposing || event.keyCode === 229) return;
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
           event.preventDefault();
           send();
         }}
@@ -75,7 +65,7 @@ export function Composer({ draft, setDraft, focus, onSay }: Props) {
         </span>
       )}
       <button type="submit" class="send" aria-label={said.t("send")} disabled={!ready}>
-        <Icon name="send" />
+        ↑
       </button>
     </form>
   );

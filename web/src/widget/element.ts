@@ -1,9 +1,9 @@
 /**
  * `<staywell-chat site="KEY">`: the launcher in a shadow root and, once opened, the chat in an iframe of our own origin.
  *
- * Attributes: site, locale, theme (auto, light, dark), side (end, start), launcher (none hides it), hidden.
- * Custom properties: --staywell-accent, --staywell-accent-ink, --staywell-font, --staywell-offset-x, --staywell-offset-y, --staywell-z.
- * Parts: launcher, badge, panel, nudge. Events: see `EVENTS`, each `staywell:<name>`, bubbling.
+ * Attributes: site, locale, theme (auto, light, dark), side (end, start), launcher (none hides it), proactive (rules), hidden.
+ * Custom properties: --staywell-accent, --staywell-font, --staywell-offset-x, --staywell-offset-y, --staywell-z.
+ * Parts: launcher, badge, panel, nudge. Events: see docs/embed.md, each `staywell:<name>`, bubbling.
  */
 import { type Look, readToHost, type ToChat, type ToHost, type Words } from "./bridge.ts";
 import { style } from "./launcher-style.ts";
@@ -14,6 +14,9 @@ const ORIGIN = new URL(import.meta.url).origin;
 /** A chat that has not reported by then is shown as unreachable. */
 const READY_MS = 15_000;
 const SMALL = "(max-width:480px),(max-height:480px)";
+
+/** Speaking first is a script of its own, for the pages that do. */
+const proactive = (): Promise<typeof import("./proactive.ts")> => import(`${ORIGIN}/proactive.js`);
 
 type Identity = string | (() => string | Promise<string>);
 
@@ -53,7 +56,6 @@ export class StaywellChat extends HTMLElement {
   #badge = make("span", { class: "badge", part: "badge", hidden: "" });
   #panel = make("div", { class: "panel", part: "panel", role: "dialog", hidden: "" });
   #wait = make("div", { class: "wait", role: "status" });
-  #nudge = make("div", { class: "nudge", part: "nudge", role: "status", hidden: "" });
   #status = make("span", { class: "quiet", role: "status" });
   #frame: HTMLIFrameElement | null = null;
   #ready = false;
@@ -95,6 +97,8 @@ export class StaywellChat extends HTMLElement {
     for (const name of ["resize", "scroll"]) visualViewport?.addEventListener(name, this.#fit);
     if (this.#visit("open") && !matchMedia(SMALL).matches) this.open({ focus: false });
     else if (this.#visit("active")) setTimeout(() => this.#load(), 1500);
+    const rules = this.getAttribute("proactive");
+    if (rules) void proactive().then(({ start }) => start(this, rules));
   }
 
   disconnectedCallback(): void {
@@ -112,7 +116,6 @@ export class StaywellChat extends HTMLElement {
   }
 
   open({ focus = true, text }: { focus?: boolean; text?: string } = {}): void {
-    this.#hideNudge();
     this.#load();
     if (!this.isOpen) {
       this.#panel.hidden = false;
@@ -122,7 +125,7 @@ export class StaywellChat extends HTMLElement {
       this.emit("open");
     }
     if (text) this.#tell({ t: "compose", body: text });
-    this.#tell({ t: "shown", shown: true, full: matchMedia(SMALL).matches, focus });
+    this.#tell({ t: "shown", shown: true, focus });
     if (focus && this.#ready) this.#frame?.focus();
     this.#render();
   }
@@ -132,7 +135,7 @@ export class StaywellChat extends HTMLElement {
     const back = this.shadowRoot?.activeElement === this.#frame || this.#panel.contains(this.shadowRoot?.activeElement ?? null);
     this.#panel.hidden = true;
     this.#visit("open", false);
-    this.#tell({ t: "shown", shown: false, full: false, focus: false });
+    this.#tell({ t: "shown", shown: false, focus: false });
     this.#fit();
     this.#render();
     if (back) this.#launch.focus();
@@ -153,20 +156,9 @@ export class StaywellChat extends HTMLElement {
     this.#render();
   }
 
-  /** Shows a line beside the launcher, unless the chat is open; pressing it opens the chat. */
-  nudge(text: string): void {
-    if (this.isOpen || !text.trim()) return;
-    const words = this.#said();
-    const say = make("button", { type: "button", class: "text" }, text);
-    const shut = make("button", { type: "button", class: "shut", "aria-label": words.dismiss }, "✕");
-    say.onclick = () => this.open();
-    shut.onclick = () => {
-      this.#hideNudge();
-      this.#launch.focus();
-    };
-    this.#nudge.replaceChildren(say, shut);
-    this.#nudge.hidden = false;
-    this.emit("nudge", { text });
+  /** Shows a line beside the launcher. */
+  async nudge(text: string): Promise<void> {
+    (await proactive()).nudge(this, text);
   }
 
   emit(name: string, detail: Record<string, unknown> = {}): void {
@@ -183,7 +175,7 @@ export class StaywellChat extends HTMLElement {
     this.#launch.append(icon("talk"), icon("down"), this.#badge);
     this.#launch.onclick = () => (this.isOpen ? this.close() : this.open());
     this.#panel.append(this.#wait);
-    root.append(this.#panel, this.#nudge, this.#launch, this.#status);
+    root.append(this.#panel, this.#launch, this.#status);
     root.addEventListener("keydown", (event) => {
       if ((event as KeyboardEvent).key === "Escape") this.close();
     });
@@ -201,7 +193,9 @@ export class StaywellChat extends HTMLElement {
     this.#launch.toggleAttribute("hidden", this.getAttribute("launcher") === "none");
     this.#launch.setAttribute("aria-expanded", String(open));
     const n = String(this.#unread);
-    this.#launch.setAttribute("aria-label", open ? words.close : this.#unread ? words.unread.replace("{n}", n) : words.open);
+    const unread = open || !this.#unread ? "" : words.unread.replace("{n}", n);
+    if (this.#status.textContent !== unread) this.#status.textContent = unread;
+    this.#launch.setAttribute("aria-label", open ? words.close : unread || words.open);
     this.#badge.hidden = open || !this.#unread;
     this.#badge.textContent = this.#unread > 9 ? "9+" : n;
     this.#panel.setAttribute("aria-label", words.chat);
@@ -219,18 +213,16 @@ export class StaywellChat extends HTMLElement {
       await this.#vouched;
       this.#post(this.#init());
     };
-    this.#wait.replaceChildren(make("span", { class: "spin" }), this.#said().loading);
+    this.#wait.replaceChildren(make("span", { class: "spin" }));
     this.#wait.hidden = false;
     this.#panel.append(frame);
     this.#timer = window.setTimeout(() => this.#unreachable(), READY_MS);
   }
 
   #init(): ToChat {
-    const { href } = location;
     return {
       t: "init",
-      url: href,
-      title: document.title.slice(0, 200),
+      url: location.href,
       locale: this.locale,
       look: this.#look(),
       identity: this.#jwt,
@@ -307,7 +299,6 @@ export class StaywellChat extends HTMLElement {
       case "close":
         return this.close();
       case "unread":
-        this.#status.textContent = message.count > this.#unread && !this.isOpen ? this.#said().news : "";
         if (message.count !== this.#unread) this.emit("unread", { count: message.count });
         this.#unread = message.count;
         return this.#render();
@@ -325,11 +316,6 @@ export class StaywellChat extends HTMLElement {
       case "event":
         return this.emit(message.name, message.detail);
     }
-  }
-
-  #hideNudge(): void {
-    this.#nudge.hidden = true;
-    this.#nudge.replaceChildren();
   }
 
   /** On a phone the panel fills what the keyboard leaves, and the page behind does not scroll. */

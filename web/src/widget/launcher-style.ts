@@ -1,13 +1,13 @@
 /** Styles inside the element's shadow root. Colours and places come from custom properties that the shop's page may set. */
 export const style = `
-:host{--_a:var(--staywell-accent,light-dark(#2f5bd7,#86a3ff));--_i:var(--staywell-accent-ink,light-dark(#fff,#0d1220));--_x:var(--staywell-offset-x,20px);--_y:var(--staywell-offset-y,20px);--_p:light-dark(#fff,#171b21);--_l:light-dark(#e3e6eb,#2a303a);--_t:light-dark(#4d5663,#b9c1cc);position:fixed;inset-block-end:0;inset-inline-end:0;z-index:var(--staywell-z,2147483000);color-scheme:light dark;font:400 14px/1.5 var(--staywell-font,Inter,system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif)}
+:host{--_a:var(--staywell-accent,light-dark(#2f5bd7,#86a3ff));--_i:oklch(from var(--_a) clamp(0,(.57 - l)*999,1) 0 0);--_x:var(--staywell-offset-x,20px);--_y:var(--staywell-offset-y,20px);--_p:light-dark(#fff,#171b21);--_l:light-dark(#e3e6eb,#2a303a);--_t:light-dark(#4d5663,#b9c1cc);position:fixed;inset-block-end:0;inset-inline-end:0;z-index:var(--staywell-z,2147483000);color-scheme:light dark;font:14px/1.5 var(--staywell-font,Inter,system-ui,sans-serif)}
 :host([hidden]){display:none}
 :host([theme=light]){color-scheme:light}
 :host([theme=dark]){color-scheme:dark}
 *{box-sizing:border-box;margin:0}
 button{font:inherit;cursor:pointer;border:0}
 .launch{position:fixed;inset-block-end:calc(var(--_y) + env(safe-area-inset-bottom,0px));inset-inline-end:var(--_x);inline-size:56px;block-size:56px;border-radius:50%;background:var(--_a);color:var(--_i);display:grid;place-items:center;box-shadow:0 8px 24px rgb(0 0 0/20%);transition:transform .15s}
-:host([side=start]) .launch,:host([side=start]) .panel,:host([side=start]) .nudge{inset-inline:var(--_x) auto}
+:host([side=start]) .launch,:host([side=start]) .panel{inset-inline:var(--_x) auto}
 .launch:hover{transform:scale(1.05)}
 :focus-visible{outline:3px solid var(--_a);outline-offset:3px}
 svg{inline-size:26px;block-size:26px;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
@@ -22,8 +22,6 @@ iframe{position:absolute;inset:0;inline-size:100%;block-size:100%;border:0;backg
 .spin{inline-size:28px;block-size:28px;border-radius:50%;border:3px solid var(--_l);border-block-start-color:var(--_a);animation:spin .8s linear infinite}
 @keyframes spin{to{transform:rotate(1turn)}}
 .plain{background:none;color:inherit;text-decoration:underline;padding:8px 12px;border-radius:6px}
-.nudge{position:fixed;inset-block-end:calc(var(--_y) + 68px);inset-inline-end:var(--_x);max-inline-size:min(300px,calc(100vw - 2*var(--_x)));display:flex;align-items:start;background:var(--_p);color:var(--_t);border:1px solid var(--_l);border-radius:14px;border-end-end-radius:4px;box-shadow:0 8px 24px rgb(0 0 0/20%);animation:in .2s}
-.nudge button{padding:12px;background:none;color:inherit;text-align:start;border-radius:12px;overflow-wrap:anywhere}
 .quiet{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:480px),(max-height:480px){
 .panel{inset:0!important;inline-size:100%;block-size:var(--_vh,100dvh);border:0;border-radius:0;translate:0 var(--_vt,0px)}

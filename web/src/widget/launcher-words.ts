@@ -4,11 +4,8 @@ const en = {
   close: "Close the chat",
   chat: "Chat",
   unread: "Chat, {n} unread",
-  news: "New message in the chat",
-  loading: "Loading the chat…",
   failed: "The chat cannot be reached just now.",
   retry: "Try again",
-  dismiss: "Dismiss",
 };
 
 export type LauncherWords = typeof en;
@@ -18,11 +15,8 @@ const zh: LauncherWords = {
   close: "关闭聊天",
   chat: "客服聊天",
   unread: "客服聊天，{n} 条未读",
-  news: "客服有新消息",
-  loading: "正在打开聊天…",
   failed: "暂时无法连接客服。",
   retry: "重试",
-  dismiss: "关闭提示",
 };
 
 /** Words of a locale, with the page's own (keys `launcher.*`) before ours. */

@@ -1,7 +1,7 @@
 /** Wording of what happened, for the lines between messages and for the transcript. */
 import { agentOf, waitOf } from "../core/chat/events.ts";
 import type { Ev } from "../protocol/gen.ts";
-import { displayName } from "../ui/text.ts";
+import { cleanName } from "./safe.ts";
 import type { Said } from "./words.ts";
 
 /** "A person is coming · you are next · about 1 minute", as far as it is known. */
@@ -16,7 +16,7 @@ export function comingLine(said: Said, ev: Ev): string {
 
 /** What a system event says to the contact, or null for one that says nothing. */
 export function systemLine(said: Said, ev: Ev): string | null {
-  const name = displayName(agentOf(ev), said.t("a_person"));
+  const name = cleanName(agentOf(ev), said.t("a_person"));
   switch (ev.kind) {
     case "escalated":
       return comingLine(said, ev);

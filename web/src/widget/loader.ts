@@ -34,7 +34,7 @@ const api: StaywellApi = {
   identify: (identity) => element()?.identify(identity),
   setLocale: (locale) => element()?.setAttribute("locale", locale),
   words: (words) => element()?.words(words),
-  nudge: (text) => element()?.nudge(text),
+  nudge: (text) => void element()?.nudge(text),
   on(name, fn) {
     const listener = (event: Event) => fn((event as CustomEvent<Record<string, unknown>>).detail);
     document.addEventListener(`staywell:${name}`, listener);

@@ -3,19 +3,17 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { quickReplies } from "../core/chat/events.ts";
 import { type Delivery, type Item, openReplies, timeline } from "../core/chat/timeline.ts";
 import type { Ev } from "../protocol/gen.ts";
-import { displayName } from "../ui/text.ts";
-import { OfferCard, Products } from "./cards.tsx";
 import { useChat } from "./context.ts";
-import { Icon } from "./icons.tsx";
+import { later } from "./later.ts";
 import { systemLine } from "./lines.ts";
-import { Rating } from "./rating.tsx";
+import { cleanName } from "./safe.ts";
 import { Text } from "./text.tsx";
 import type { Said } from "./words.ts";
 
 /** Closer to the end than this counts as looking at the end. */
 const NEAR_END = 80;
 
-export function Messages({ onSay }: { onSay: (text: string) => void }) {
+export function Messages() {
   const { state, said, dispatch } = useChat();
   const log = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -54,23 +52,27 @@ export function Messages({ onSay }: { onSay: (text: string) => void }) {
   };
 
   const replies = openReplies(state);
+  const more = later();
   return (
     <div class="middle">
       <div class="log" role="log" aria-label={said.t("log")} tabIndex={0} ref={log} onScroll={scrolled}>
         {state.more && (
-          <button type="button" class="ghost earlier" onClick={() => dispatch({ on: "older" })}>
+          <button type="button" class="line link" onClick={() => dispatch({ on: "older" })}>
             {said.t("earlier")}
           </button>
         )}
-        {state.loading === "newest" && !items.length ? <Skeleton /> : null}
-        {!items.length && state.loading === "none" ? <Greeting onSay={onSay} /> : null}
+        {!items.length && state.loading === "none" && <Greeting />}
         {items.map((item) => (
           <Line key={item.key} item={item} said={said} />
         ))}
-        {state.part ? <div class="bubble in">{<Text body={state.part.body} />}</div> : null}
-        {state.typing && !state.part ? <TypingSign who={state.typing === "agent" ? state.agent : null} /> : null}
-        {replies && !state.typing && <Replies texts={quickReplies(replies)} onSay={onSay} />}
-        {state.mode === "resolved" && <Rating />}
+        {state.part && (
+          <div class="bubble in">
+            <Text body={state.part.body} />
+          </div>
+        )}
+        {(state.typing || state.loading === "newest") && !state.part && <TypingSign />}
+        {replies && !state.typing && <Replies texts={quickReplies(replies)} />}
+        {state.mode === "resolved" && more && <more.Rating />}
       </div>
       {behind && (
         <button
@@ -78,7 +80,7 @@ export function Messages({ onSay }: { onSay: (text: string) => void }) {
           class="newest"
           onClick={() => log.current?.scrollTo({ top: log.current.scrollHeight, behavior: "smooth" })}
         >
-          <Icon name="newest" /> {said.t("newest")}
+          ↓ {said.t("newest")}
         </button>
       )}
     </div>
@@ -110,28 +112,29 @@ function Line({ item, said }: { item: Item; said: Said }) {
 
 function Message({ ev, joined, delivery }: { ev: Ev; joined: boolean; delivery: Delivery | null }) {
   const { said } = useChat();
+  const more = later();
   const mine = ev.from === "contact";
   const who = mine
     ? said.t("you")
     : ev.from === "agent"
-      ? said.t("person", { name: displayName(ev.name, said.t("a_person")) })
+      ? said.t("person", { name: cleanName(ev.name, said.t("a_person")) })
       : said.t("bot_short");
   return (
     <div class={`message ${mine ? "mine" : ev.from}`}>
       <span class={joined || ev.from !== "agent" ? "quiet" : "who"}>{who}</span>
       {ev.body ? (
-        <div class={`bubble ${mine ? "out" : "in"} ${joined ? "joined" : ""}`} title={said.time(ev.at)} dir="auto">
+        <div class={`bubble ${mine ? "out" : "in"}`} title={said.time(ev.at)} dir="auto">
           <Text body={ev.body} />
         </div>
       ) : null}
-      {ev.kind === "products" && <Products ev={ev} />}
-      {ev.kind === "offer" && <OfferCard ev={ev} />}
+      {more && ev.kind === "products" && <more.Products ev={ev} />}
+      {more && ev.kind === "offer" && <more.OfferCard ev={ev} />}
       {(delivery === "seen" || delivery === "delivered") && <span class="meta">{said.t(delivery)}</span>}
     </div>
   );
 }
 
-function OutgoingLine({ item, delivery, joined }: Extract<Item, { is: "outgoing" }>) {
+function OutgoingLine({ item, delivery }: Extract<Item, { is: "outgoing" }>) {
   const { said, dispatch } = useChat();
   const { cmid } = item;
   const state =
@@ -154,7 +157,7 @@ function OutgoingLine({ item, delivery, joined }: Extract<Item, { is: "outgoing"
       {item.kind === "escalate" ? (
         <p class="line">{said.t("human")}</p>
       ) : (
-        <div class={`bubble out ${joined ? "joined" : ""} ${delivery === "delivered" ? "" : "pending"}`} dir="auto">
+        <div class={`bubble out ${delivery === "delivered" ? "" : "pending"}`} dir="auto">
           <Text body={item.body} />
         </div>
       )}
@@ -163,9 +166,9 @@ function OutgoingLine({ item, delivery, joined }: Extract<Item, { is: "outgoing"
   );
 }
 
-function TypingSign({ who }: { who: string | null }) {
-  const { said } = useChat();
-  const name = who ? displayName(who) : said.t("name");
+function TypingSign() {
+  const { said, state } = useChat();
+  const name = state.typing === "agent" ? cleanName(state.agent, said.t("a_person")) : said.t("name");
   return (
     <div class="bubble in typing" role="img" aria-label={said.t("typing", { name })}>
       <i />
@@ -175,37 +178,28 @@ function TypingSign({ who }: { who: string | null }) {
   );
 }
 
-function Replies({ texts, onSay }: { texts: string[]; onSay: (text: string) => void }) {
-  return texts.length ? (
+function Replies({ texts }: { texts: readonly string[] }) {
+  const { say } = useChat();
+  return (
     <div class="replies">
       {texts.map((text) => (
-        <button key={text} type="button" onClick={() => onSay(text)}>
-          {displayName(text)}
+        <button key={text} type="button" onClick={() => say(text)}>
+          {cleanName(text)}
         </button>
       ))}
     </div>
-  ) : null;
-}
-
-function Greeting({ onSay }: { onSay: (text: string) => void }) {
-  const { said } = useChat();
-  return (
-    <>
-      <div class="message bot greeting">
-        <span class="quiet">{said.t("bot_short")}</span>
-        <div class="bubble in">{said.t("greeting")}</div>
-      </div>
-      <Replies texts={[said.t("start_1"), said.t("start_2"), said.t("start_3")]} onSay={onSay} />
-    </>
   );
 }
 
-function Skeleton() {
+function Greeting() {
+  const { said } = useChat();
   return (
-    <div class="skeleton" aria-hidden="true">
-      <i />
-      <i />
-      <i />
-    </div>
+    <>
+      <div class="message bot">
+        <span class="quiet">{said.t("bot_short")}</span>
+        <div class="bubble in">{said.t("greeting")}</div>
+      </div>
+      <Replies texts={[said.t("start_1"), said.t("start_2"), said.t("start_3")]} />
+    </>
   );
 }

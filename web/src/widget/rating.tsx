@@ -15,8 +15,7 @@ export function Rating() {
   const send = async (event: Event) => {
     event.preventDefault();
     setStep("sending");
-    const body = { conv: state.conv, score, ...(comment.trim() ? { comment: comment.trim() } : {}) };
-    const { ok } = await call("/api/widget/csat", body);
+    const { ok } = await call("csat", { score, ...(comment.trim() && { comment: comment.trim() }) });
     setStep(ok ? "sent" : "failed");
     if (ok) toHost({ t: "event", name: "csat", detail: { score } });
   };

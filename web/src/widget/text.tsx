@@ -1,13 +1,12 @@
-import { neutralise } from "../ui/text.ts";
 import { useChat } from "./context.ts";
-import { pieces } from "./safe.ts";
+import { pieces, shown } from "./safe.ts";
 
 /** A message as text: addresses of the shop are links, nothing else is anything but characters. */
 export function Text({ body }: { body: string }) {
   const { origins } = useChat();
   return (
     <>
-      {pieces(neutralise(body).text, origins).map((piece) =>
+      {pieces(shown(body), origins).map((piece) =>
         piece.href ? (
           <a href={piece.href} target="_top" rel="noopener noreferrer">
             {piece.text}

@@ -1,6 +1,6 @@
 /**
  * The part of Preact that the chat uses, at a quarter of its bytes: the build puts this in Preact's place for the chat alone (see
- * build.mjs), so that components and their types stay Preact's. Function components, keys, refs on elements, context, hooks; text is
+ * build.mjs), so that components and their types stay Preact's. Function components, HTML elements, keys, refs on elements, hooks; text is
  * always a text node, and there is no way to set HTML.
  *
  * Everything renders from the component that changed downwards. Effects run once the document is up to date.
@@ -36,7 +36,6 @@ interface Part extends VNode {
 }
 
 const TEXT = Symbol("text");
-const SVG = "http://www.w3.org/2000/svg";
 
 export const jsx = (type: VNode["type"], props: Props, key?: string | number): VNode => ({
   type,
@@ -57,9 +56,7 @@ function create({ type, key }: VNode, up: Part | null): Part {
     type === TEXT
       ? document.createTextNode("")
       : typeof type === "string"
-        ? type === "svg" || up?.node instanceof SVGElement
-          ? document.createElementNS(SVG, type)
-          : document.createElement(type)
+        ? document.createElement(type)
         : null;
   const heard: Part["heard"] = {};
   const handleEvent = (event: Event) => heard[event.type]?.(event);
@@ -108,7 +105,7 @@ function attribute(part: Part, name: string, before: unknown, value: unknown): v
     const event = name.slice(2).toLowerCase();
     if (!before) element.addEventListener(event, part);
     part.heard[event] = value as (event: Event) => void;
-  } else if (name in element && !(element instanceof SVGElement)) {
+  } else if (name in element) {
     // A field's value is compared with what stands in it, which the user may have changed.
     if ((name === "value" || name === "checked" ? Reflect.get(element, name) : before) !== value) {
       Reflect.set(element, name, value ?? "");
@@ -219,12 +216,3 @@ export function useMemo(make: () => unknown, inputs: readonly unknown[]): unknow
 }
 
 export const useRef = (value: unknown): unknown => useMemo(() => ({ current: value }), []);
-
-export function createContext(otherwise: unknown): { Provider: Component; otherwise: unknown } {
-  return { Provider: ({ children }) => children as Child, otherwise };
-}
-
-export function useContext({ Provider, otherwise }: ReturnType<typeof createContext>): unknown {
-  for (let part: Part | null = current; part; part = part.up) if (part.type === Provider) return part.props.value;
-  return otherwise;
-}

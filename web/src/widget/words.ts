@@ -1,12 +1,15 @@
 /** The chat's words: ours in two languages, the shop's own before them, and figures as the language writes them. */
 import en from "../strings/widget.en.json" with { type: "json" };
-import zh from "../strings/widget.zh.json" with { type: "json" };
+import type later from "../strings/widget-more.en.json";
 import type { Words } from "./bridge.ts";
 
-export type Key = keyof typeof en;
+/** Words of the parts that come later are named here and brought by them. */
+export type Key = keyof typeof en | keyof typeof later;
 
 export interface Said {
   locale: string;
+  /** The language as Intl knows it. */
+  tag: string;
   /** Languages to choose from, by tag. */
   choices: readonly string[];
   direction: "ltr" | "rtl";
@@ -14,25 +17,41 @@ export interface Said {
   time(at: number): string;
   /** A time with its day, today and yesterday by name. */
   day(at: number, now: number): string;
-  date(at: number): string;
-  /** Integer minor units as an amount of money. */
-  money(minor: number, currency: string): string;
+}
+
+let more: Readonly<Record<string, string>> = {};
+
+/** The English of the parts that came later. */
+export function addEnglish(words: Readonly<Record<string, string>>): void {
+  more = words;
 }
 
 const RTL = /^(ar|dv|fa|he|ku|ps|ur|yi)\b/i;
 
+/** Strings of another language of ours; English comes with the script. */
+async function fetched(locale: string): Promise<Words[]> {
+  try {
+    const response = await fetch(`/static/chat.${locale.slice(0, 2)}.json`);
+    return [{ locale, strings: await response.json() }];
+  } catch {
+    return [];
+  }
+}
+
+/** Fetches what is missing for a language; English where that fails. */
+export const learn = (locale: string, own: readonly Words[]): Promise<Words[]> =>
+  locale === "en" || own.some((words) => words.locale === locale) ? Promise.resolve([]) : fetched(locale);
+
 export function say(locale: string, own: readonly Words[]): Said {
-  const strings: Readonly<Record<string, string>> = {
-    ...(locale.toLowerCase().startsWith("zh") ? zh : en),
-    ...own.find((words) => words.locale === locale)?.strings,
-  };
+  const strings = Object.assign({}, ...own.filter((words) => words.locale === locale).map((words) => words.strings));
   const tag = usable(locale);
   const format = (options: Intl.DateTimeFormatOptions, at: number) => new Intl.DateTimeFormat(tag, options).format(at);
   const time = (at: number) => format({ hour: "2-digit", minute: "2-digit" }, at);
   const t: Said["t"] = (key, params = {}) =>
-    String(strings[key] ?? en[key]).replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+    String(strings[key] ?? en[key as keyof typeof en] ?? more[key]).replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
   return {
     locale,
+    tag,
     choices: [...new Set(["en", "zh-CN", ...own.map((words) => words.locale)])],
     direction: RTL.test(locale) ? "rtl" : "ltr",
     t,
@@ -42,16 +61,6 @@ export function say(locale: string, own: readonly Words[]): Said {
       if (days === 0) return t("today", { time: time(at) });
       if (days === 1) return t("yesterday", { time: time(at) });
       return format({ dateStyle: "medium", timeStyle: "short" }, at);
-    },
-    date: (at) => format({ day: "numeric", month: "short", year: "numeric" }, at),
-    money(minor, currency) {
-      try {
-        const style = { style: "currency", currency, currencyDisplay: "narrowSymbol", trailingZeroDisplay: "stripIfInteger" } as const;
-        const amount = new Intl.NumberFormat(tag, style);
-        return amount.format(minor / 10 ** (amount.resolvedOptions().maximumFractionDigits ?? 2));
-      } catch {
-        return `${minor / 100} ${currency}`;
-      }
     },
   };
 }
@@ -70,15 +79,4 @@ function usable(locale: string): string {
 export function offered(locale: string, own: readonly Words[]): string {
   if (own.some((words) => words.locale === locale)) return locale;
   return locale.toLowerCase().startsWith("zh") ? "zh-CN" : "en";
-}
-
-/** The name of a language in itself. */
-export function languageName(tag: string): string {
-  if (tag === "en") return "English";
-  if (tag === "zh-CN") return "中文";
-  try {
-    return new Intl.DisplayNames([tag], { type: "language" }).of(tag) ?? tag;
-  } catch {
-    return tag;
-  }
 }

@@ -235,7 +235,7 @@ export class World {
         this.storage.delete(effect.cmid);
         return;
       case "news":
-        this.news.push(...effect.events);
+        this.news.push(effect.ev);
         return;
       case "identity_needed":
         this.later(20, () => this.vouch?.());

@@ -29,13 +29,12 @@ export function sessionFailed(
   run: Run,
   failure: { retry: boolean; code: string; identity: string | null; after?: number | undefined },
 ): void {
-  const { state } = run;
-  if (failure.identity !== state.identity) return;
+  if (failure.identity !== run.state.identity) return;
   if (failure.retry) return again(run, failure.after);
   set(run, { refused: failure.code, session: null, identity: null });
   link(run, { on: "stop" });
   // The statement may have been too old: a new one starts everything again.
-  if (state.identity !== null) tell(run, { do: "identity_needed" });
+  if (failure.identity !== null) tell(run, { do: "identity_needed" });
 }
 
 function again(run: Run, after?: number): void {
@@ -75,7 +74,7 @@ function become(run: Run, subject: string | null): void {
   }
   // A guest who logs in keeps the conversation, by the secret of the guest's session.
   keep(run, { resume: guest ? run.state.kept.resume : null, subject });
-  set(run, { session: null });
+  run.state.session = null;
 }
 
 function keep(run: Run, kept: Kept): void {

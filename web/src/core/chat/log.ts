@@ -1,6 +1,6 @@
 /** The contact's copy of the conversation's log: gapless, in order, every event once. */
 import type { Ev } from "../../protocol/gen.ts";
-import { agentOf, isNews, type Mode, modeAfter } from "./events.ts";
+import { agentOf, type Mode, modeAfter } from "./events.ts";
 import { arrived, pump, settle, unsettle } from "./outbox.ts";
 import { advance, link, type Run, set, tell } from "./run.ts";
 import type { HistoryPage } from "./state.ts";
@@ -22,7 +22,7 @@ export function reset(run: Run, to: { conv: string; epoch: string; head: number 
   dropView(run, to.conv, to.epoch);
   set(run, { head: to.head, fresh: false });
   if (to.head > 0) {
-    set(run, { loading: "newest" });
+    run.state.loading = "newest";
     tell(run, { do: "history", conv: to.conv, before: null });
   }
   pump(run);
@@ -31,11 +31,14 @@ export function reset(run: Run, to: { conv: string; epoch: string; head: number 
 /** Takes a live event in: held while the view loads, ignored when known, and a gap renews the connection. */
 export function take(run: Run, ev: Ev): void {
   if (run.state.link.phase !== "live") return;
-  if (run.state.loading === "newest") return set(run, { held: [...run.state.held, ev] });
+  if (run.state.loading === "newest") {
+    run.state.held = [...run.state.held, ev];
+    return;
+  }
   if (ev.seq <= run.state.last) return;
   if (ev.seq > run.state.last + 1) return link(run, { on: "renew" });
   append(run, [ev]);
-  if (isNews(ev)) tell(run, { do: "news", events: [ev] });
+  tell(run, { do: "news", ev });
   seen(run);
   pump(run);
 }
@@ -84,7 +87,7 @@ export function historyLoaded(run: Run, page: HistoryPage, before: number | null
   append(run, events);
   settle(run);
   // What was there before is not news.
-  if (run.state.seenByMe === 0) set(run, { seenByMe: run.state.last });
+  if (run.state.seenByMe === 0) run.state.seenByMe = run.state.last;
   for (const ev of held) take(run, ev);
   if (state.link.phase === "preparing") return advance(run);
   if (run.state.link.phase === "live" && run.state.last < run.state.head && !events.length) {
@@ -95,16 +98,16 @@ export function historyLoaded(run: Run, page: HistoryPage, before: number | null
 }
 
 function prepend(run: Run, page: HistoryPage, before: number): void {
-  if (run.state.loading === "older") set(run, { loading: "none" });
+  if (run.state.loading === "older") run.state.loading = "none";
   const first = run.state.events[0];
   const events = gapless(page.events);
-  if (first?.seq !== before || events.at(-1)?.seq !== before - 1) return set(run, { more: false });
-  set(run, { events: [...events, ...run.state.events], more: page.more });
+  const fits = first?.seq === before && events.at(-1)?.seq === before - 1;
+  set(run, fits ? { events: [...events, ...run.state.events], more: page.more } : { more: false });
 }
 
 export function historyFailed(run: Run, before: number | null, after?: number): void {
   if (before !== null) {
-    if (run.state.loading === "older") set(run, { loading: "none" });
+    if (run.state.loading === "older") run.state.loading = "none";
     return;
   }
   if (run.state.loading !== "newest") return;
@@ -115,9 +118,9 @@ export function historyFailed(run: Run, before: number | null, after?: number): 
 /** The contact looks at the newest event: the other side may know. */
 export function seen(run: Run): void {
   const { visible, last, seenByMe, seenTold } = run.state;
-  if (visible && last > seenByMe) set(run, { seenByMe: last });
+  if (visible && last > seenByMe) run.state.seenByMe = last;
   const upTo = run.state.seenByMe;
   if (run.state.link.phase !== "live" || upTo <= seenTold || !visible) return;
-  set(run, { seenTold: upTo });
+  run.state.seenTold = upTo;
   tell(run, { do: "frame", frame: { t: "seen", seq: upTo } });
 }

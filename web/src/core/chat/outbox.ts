@@ -14,7 +14,7 @@ type Failure = NonNullable<Outgoing["error"]>;
 const find = (run: Run, cmid: string): Outgoing | undefined => run.state.outbox.find((item) => item.cmid === cmid);
 
 function replace(run: Run, item: Outgoing): void {
-  set(run, { outbox: run.state.outbox.map((other) => (other.cmid === item.cmid ? item : other)) });
+  run.state.outbox = run.state.outbox.map((other) => (other.cmid === item.cmid ? item : other));
   // What the server has stored need not be remembered.
   tell(run, item.state === "acked" ? { do: "drop_outgoing", cmid: item.cmid } : { do: "keep_outgoing", item });
 }
@@ -26,7 +26,7 @@ function fail(run: Run, item: Outgoing, error: Failure): void {
 /** Takes a message up and sends it as soon as it can be. A cmid that is already there is ignored. */
 export function add(run: Run, item: Outgoing): void {
   if (find(run, item.cmid) || (item.kind === "msg" && item.body.trim() === "")) return;
-  set(run, { outbox: [...run.state.outbox, item] });
+  run.state.outbox = [...run.state.outbox, item];
   tell(run, { do: "keep_outgoing", item });
   expire(run);
   if (run.state.link.phase === "off" && run.state.refused === null) link(run, { on: "start" });
@@ -45,7 +45,7 @@ export function pump(run: Run): void {
     return pump(run);
   }
   if (item.conv === undefined) replace(run, { ...item, conv: state.conv });
-  set(run, { wire: item.cmid });
+  run.state.wire = item.cmid;
   const { cmid, body } = item;
   tell(
     run,
@@ -62,7 +62,7 @@ export function resend(run: Run): void {
 
 function unwire(run: Run, cmid: string): void {
   if (run.state.wire !== cmid) return;
-  set(run, { wire: null });
+  run.state.wire = null;
   tell(run, { do: "cancel", name: "flush" });
 }
 
@@ -78,7 +78,7 @@ export function acknowledged(run: Run, cmid: string, seq: number): void {
 /** Lets go of acked messages that the log has gone past. */
 export function settle(run: Run): void {
   const { outbox, last } = run.state;
-  set(run, { outbox: outbox.filter((item) => item.state !== "acked" || (item.seq ?? 0) > last) });
+  run.state.outbox = outbox.filter((item) => item.state !== "acked" || (item.seq ?? 0) > last);
 }
 
 /** An older state of the log is back: what was acked but not seen to arrive may be gone. */
@@ -91,7 +91,7 @@ export function unsettle(run: Run): void {
 /** The contact's own event counts as the ack and takes the message's place. */
 export function arrived(run: Run, cmid: string): void {
   if (find(run, cmid)) {
-    set(run, { outbox: run.state.outbox.filter((item) => item.cmid !== cmid) });
+    run.state.outbox = run.state.outbox.filter((item) => item.cmid !== cmid);
     tell(run, { do: "drop_outgoing", cmid });
   }
   unwire(run, cmid);
@@ -108,7 +108,7 @@ export function refused(run: Run, nack: Nack): "closed" | "done" {
     return "closed";
   }
   if (nack.retry) {
-    set(run, { paused: true });
+    run.state.paused = true;
     tell(run, { do: "timer", name: "flush", ms: nack.after_ms ?? backoff(1, run.env.draw) });
   } else {
     fail(run, item, nack.code);
@@ -125,7 +125,7 @@ export function poisoned(run: Run, error: Failure): void {
 
 export function flushDue(run: Run): void {
   if (run.state.wire !== null) return link(run, { on: "renew" });
-  set(run, { paused: false });
+  run.state.paused = false;
   pump(run);
 }
 
@@ -144,7 +144,7 @@ export function retry(run: Run, cmid: string): void {
 
 export function discard(run: Run, cmid: string): void {
   if (find(run, cmid)?.state !== "failed") return;
-  set(run, { outbox: run.state.outbox.filter((item) => item.cmid !== cmid) });
+  run.state.outbox = run.state.outbox.filter((item) => item.cmid !== cmid);
   tell(run, { do: "drop_outgoing", cmid });
 }
 

@@ -14,7 +14,7 @@ const TYPING_IDLE_MS = 5_000;
 
 /** The next state and what has to be done. Never throws; an input that does not fit changes nothing. */
 export function step(state: ChatState, input: ChatInput, env: Env): [ChatState, ChatEffect[]] {
-  const run: Run = { state, effects: [], env };
+  const run: Run = { state: { ...state }, effects: [], env };
   apply(run, input);
   return [run.state, run.effects];
 }
@@ -55,16 +55,17 @@ function apply(run: Run, input: ChatInput): void {
     case "write":
       return write(run, input.writing);
     case "visible":
-      set(run, { visible: input.visible });
+      run.state.visible = input.visible;
       return seen(run);
     case "online":
-      set(run, { online: input.online });
+      run.state.online = input.online;
       if (input.online) link(run, { on: "nudge" });
       return;
     case "identify":
       return identify(run, input.identity, input.subject);
     case "locale":
-      return set(run, { locale: input.locale });
+      run.state.locale = input.locale;
+      return;
     case "new_chat":
       return newChat(run);
     case "timer":
@@ -79,7 +80,7 @@ function received(run: Run, frame: ServerFrame): void {
     case "ev":
       return take(run, frame);
     case "ack":
-      set(run, { head: Math.max(run.state.head, frame.seq) });
+      run.state.head = Math.max(run.state.head, frame.seq);
       return acknowledged(run, frame.cmid, frame.seq);
     case "nack":
       // The conversation ended meanwhile. As nothing was stored, the words may open the next one.
@@ -91,17 +92,19 @@ function received(run: Run, frame: ServerFrame): void {
       const { part } = run.state;
       if (part?.replyTo === frame.reply_to) {
         if (frame.n !== part.next) return;
-        return set(run, { part: { ...part, next: frame.n + 1, body: part.body + frame.body } });
+        run.state.part = { ...part, next: frame.n + 1, body: part.body + frame.body };
+        return;
       }
       // Joined in the middle: half a sentence is worse than none.
-      if (frame.n <= 1) set(run, { part: { replyTo: frame.reply_to, next: frame.n + 1, body: frame.body } });
+      if (frame.n <= 1) run.state.part = { replyTo: frame.reply_to, next: frame.n + 1, body: frame.body };
       return;
     }
     case "typing":
-      set(run, { typing: frame.on ? frame.from : null });
+      run.state.typing = frame.on ? frame.from : null;
       return tell(run, frame.on ? { do: "timer", name: "typing", ms: TYPING_SHOWN_MS } : { do: "cancel", name: "typing" });
     case "seen":
-      return set(run, { seenByThem: Math.max(run.state.seenByThem, frame.seq) });
+      run.state.seenByThem = Math.max(run.state.seenByThem, frame.seq);
+      return;
     case "pong":
       return link(run, { on: "pong" });
     case "drain":
@@ -128,11 +131,11 @@ function closed(run: Run, code: number): void {
   let least: number | undefined;
   switch (code) {
     case 4401:
-      set(run, { session: null });
+      run.state.session = null;
       break;
     case 4403:
       dropView(run, null, null);
-      set(run, { session: null });
+      run.state.session = null;
       break;
     case 4410:
       dropView(run, null, null);
@@ -167,7 +170,7 @@ function older(run: Run): void {
   const { conv, events, more, loading } = run.state;
   const first = events[0];
   if (!conv || !first || !more || loading !== "none") return;
-  set(run, { loading: "older" });
+  run.state.loading = "older";
   tell(run, { do: "history", conv, before: first.seq });
 }
 
@@ -182,7 +185,7 @@ function write(run: Run, writing: boolean): void {
   const { typingTold, link: connection } = run.state;
   if (writing && connection.phase === "live") tell(run, { do: "timer", name: "idle", ms: TYPING_IDLE_MS });
   if (writing === typingTold || connection.phase !== "live") return;
-  set(run, { typingTold: writing });
+  run.state.typingTold = writing;
   tell(run, { do: "frame", frame: { t: "typing", on: writing } });
   if (!writing) tell(run, { do: "cancel", name: "idle" });
 }
@@ -196,7 +199,8 @@ function timed(run: Run, name: ChatTimer): void {
     case "token":
       return tokenDue(run);
     case "typing":
-      return set(run, { typing: null });
+      run.state.typing = null;
+      return;
     case "idle":
       return write(run, false);
     default:

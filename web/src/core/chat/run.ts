@@ -3,14 +3,17 @@ import type { Env } from "../env.ts";
 import { type LinkInput, linkStep } from "../link.ts";
 import type { ChatEffect, ChatState } from "./state.ts";
 
+type Draft = { -readonly [Name in keyof ChatState]: ChatState[Name] };
+
 export interface Run {
-  state: ChatState;
+  /** The step's own copy: its fields are replaced, what stands in them is never changed. */
+  readonly state: Draft;
   readonly effects: ChatEffect[];
   readonly env: Env;
 }
 
 export function set(run: Run, patch: Partial<ChatState>): void {
-  run.state = { ...run.state, ...patch };
+  Object.assign(run.state, patch);
 }
 
 export function tell(run: Run, ...effects: ChatEffect[]): void {
@@ -26,7 +29,7 @@ const VOUCH_MS = 10_000;
 /** Steps the connection and turns what it asks for into the chat's effects. */
 export function link(run: Run, input: LinkInput): void {
   const [next, effects] = linkStep(run.state.link, input, run.env);
-  set(run, { link: next });
+  run.state.link = next;
   for (const effect of effects) {
     switch (effect.do) {
       case "prepare":

@@ -130,8 +130,8 @@ export type ChatEffect =
   | { do: "keep"; kept: Kept }
   | { do: "keep_outgoing"; item: Outgoing }
   | { do: "drop_outgoing"; cmid: string }
-  /** New events to announce, never those of a page of history. */
-  | { do: "news"; events: readonly Ev[] }
+  /** An event that just came, never one of a page of history. */
+  | { do: "news"; ev: Ev }
   /** The session of an identified contact cannot be renewed: the shop's page has to vouch again. */
   | { do: "identity_needed" };
 

@@ -9,7 +9,7 @@ export type Delivery = "sending" | "offline" | "failed" | "delivered" | "seen";
 export type Item =
   | { is: "day"; key: string; at: number }
   | { is: "event"; key: string; ev: Ev; joined: boolean; delivery: Delivery | null }
-  | { is: "outgoing"; key: string; item: Outgoing; joined: boolean; delivery: Delivery };
+  | { is: "outgoing"; key: string; item: Outgoing; delivery: Delivery };
 
 const DAY_GAP_MS = 3 * 3_600_000;
 /** Messages of one side this close together are drawn as one group. */
@@ -42,12 +42,11 @@ export function timeline(state: ChatState): Item[] {
     before = ev;
   }
   const live = state.online && state.link.phase === "live";
-  state.outbox.forEach((item, i) => {
+  for (const item of state.outbox) {
     const delivery =
       item.state === "acked" ? "delivered" : item.state === "failed" ? "failed" : live ? "sending" : "offline";
-    const joined = i > 0 || before?.from === "contact";
-    items.push({ is: "outgoing", key: item.cmid, item, joined, delivery });
-  });
+    items.push({ is: "outgoing", key: item.cmid, item, delivery });
+  }
   return items;
 }
 

@@ -1,0 +1,9 @@
+/** What a conversation needs only later: cards, the rating, the tools under the text field. Fetched once the chat stands, see `later.ts`. */
+import "./more.css";
+
+export { default as english } from "../strings/widget-more.en.json" with { type: "json" };
+export { OfferCard, Products } from "./cards.tsx";
+export { shareChat } from "./context.ts";
+export { lend } from "./lent.ts";
+export { Rating } from "./rating.tsx";
+export { Tools } from "./tools.tsx";
