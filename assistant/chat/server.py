@@ -6,6 +6,10 @@ kernel gives up. Here it is cut off shortly after the close. Bad UTF-8 is a clie
 
 from __future__ import annotations
 
+import socket
+import struct
+from asyncio.transports import BaseTransport
+from contextlib import suppress
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -13,10 +17,19 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from assistant.wire import MAX_FRAME_BYTES, Close
 
 CUT_OFF_S: Final = 3.0
+SEND_BUFFER_BYTES: Final = 128 * 1024  # Linux doubles it
 
 
 class ChatProtocol(WebSocketsSansIOProtocol):
     """uvicorn's `websockets-sansio`, with an end to closing."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Bounds what the kernel holds for a client that reads nothing; left alone it would take several mebibytes."""
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            with suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        super().connection_made(transport)
 
     async def send(self, message: Any) -> None:
         """Sends; a close does not wait behind a client that reads nothing, and is followed by the end of the connection."""
@@ -38,8 +51,14 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def _cut_off(self) -> None:
-        if not self.disconnected:
-            self.transport.abort()
+        if self.disconnected:
+            return
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None:
+            # Reset rather than leave what is unsent to the kernel, which would offer it to a peer with a closed window for minutes.
+            with suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
 
 def server_options() -> dict[str, Any]:

@@ -84,6 +84,12 @@ class ServerProcess:
                 await asyncio.sleep(0.05)
         raise RuntimeError("the server did not start")
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Ends this process and no other."""
         assert self._process is not None

@@ -1,8 +1,8 @@
 """Breaks the links between contacts and the chat in every way, and counts what that did.
 
 `python -m tests.tools.link_run --faults 300 --clients 20` prints one JSON object, as `kill_run`. While contacts talk, the bot
-writes too, so that both directions matter. `caught_up_p95_s`: from the moment a link is back until its contact has seen all that was
-there then and has got across all that was waiting.
+writes too, so that both directions matter. `caught_up_p95_s`: from the moment a link is back until its contact has seen all that
+was there then and has got across all that was waiting.
 """
 
 from __future__ import annotations
