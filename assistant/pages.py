@@ -41,8 +41,7 @@ def build_router(origins: frozenset[str], site_origins: SiteOrigins) -> APIRoute
             raise NotFound(f"{name} is not part of this installation")
         return FileResponse(path, headers={"Content-Security-Policy": csp, "Cache-Control": "no-cache"})
 
-    @router.get("/widget.js")
-    async def widget() -> Response:
+    def for_any_page(name: str) -> Response:
         # A module script from another origin is fetched with CORS; it is public and carries nothing personal.
         headers = {
             "Access-Control-Allow-Origin": "*",
@@ -50,7 +49,16 @@ def build_router(origins: frozenset[str], site_origins: SiteOrigins) -> APIRoute
             "Cache-Control": "public, max-age=300",
             "Content-Security-Policy": "default-src 'none'",
         }
-        return FileResponse(STATIC / "widget.js", media_type="text/javascript", headers=headers)
+        return FileResponse(STATIC / name, media_type="text/javascript", headers=headers)
+
+    @router.get("/widget.js")
+    async def widget() -> Response:
+        return for_any_page("widget.js")
+
+    @router.get("/proactive.js")
+    async def proactive() -> Response:
+        """What `widget.js` fetches on pages that have rules for speaking first."""
+        return for_any_page("proactive.js")
 
     @router.get("/chat")
     async def chat(site: str) -> Response:
