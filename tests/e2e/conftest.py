@@ -75,6 +75,22 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         raise
 
 
+@pytest.fixture
+def demo_of() -> Iterator[Callable[[Path], Demo]]:
+    """Starts a demo of a test's own in a folder."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(folder: Path) -> Demo:
+        running, process = start_demo(folder)
+        processes.append(process)
+        return running
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = find()

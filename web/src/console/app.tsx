@@ -19,16 +19,17 @@ import { ThreadPane, useSelected } from "./thread.tsx";
 type Pane = "queue" | "thread" | "panel";
 
 export function Console({ agent, api, logOut }: SignedIn) {
+  // Read before the frame below first writes the address.
+  const asked = useMemo(() => new URLSearchParams(location.search).get("conv"), []);
   const env = useMemo<ConsoleEnv>(() => {
     const store = createStore(START, reduce);
     return { store, api, agent, desk: new Desk(api, store) };
   }, [api, agent]);
   useEffect(() => {
     env.desk.start();
-    const conv = new URLSearchParams(location.search).get("conv");
-    if (conv) env.desk.select(conv);
+    if (asked) env.desk.select(asked);
     return () => env.desk.stop();
-  }, [env]);
+  }, [env, asked]);
   return (
     <ConsoleContext.Provider value={env}>
       <Frame logOut={logOut} />
@@ -80,15 +81,16 @@ function Frame({ logOut }: { logOut: () => void }) {
     <div class={cx("console", `at-${pane}`)}>
       <a class="skip" href="#thread" onClick={(event) => { event.preventDefault(); document.getElementById("thread")?.focus(); }}>{t("skip")}</a>
       <header class="topbar">
+        <h1 class="hidden">{t("title")}</h1>
         <Logo />
         <nav aria-label={t("nav.label")}>
           <a class="navlink" aria-current="page" href="/console">{t("nav.conversations")}</a>
           {agent.role !== "agent" && <a class="navlink" href="/supervisor">{t("nav.supervisor")}</a>}
         </nav>
         <span class="sp" />
-        <Button look="ghost" class="wide-only" aria-label={t("search.title")} onClick={() => setDialog("search")}><Icon name="search" />{t("search.short")}<Kbd>⌘K</Kbd></Button>
+        <Button look="ghost" class="wide-only" onClick={() => setDialog("search")}><Icon name="search" />{t("search.short")}<Kbd>⌘K</Kbd></Button>
         <span class="narrow-only"><IconButton label={t("search.title")} icon="search" onClick={() => setDialog("search")} /></span>
-        <Button look="ghost" class="wide-only" aria-label={t("keys.title")} onClick={() => setDialog("keys")}>{t("keys.short")}<Kbd>?</Kbd></Button>
+        <Button look="ghost" class="wide-only" onClick={() => setDialog("keys")}>{t("keys.short")}<Kbd>?</Kbd></Button>
         <PresenceMenu />
         <AccountMenu agent={agent} logOut={logOut} settings={[
           { label: t("setting.sound"), on: sound, set: setSound },

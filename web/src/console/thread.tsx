@@ -94,7 +94,7 @@ function Head({ thread, holds, ask }: { thread: Thread; holds: boolean; ask: (wh
   return (
     <header class="head">
       <div class="head-who">
-        <h1><Name name={contact.name} fallback={t("who.guest")} /></h1>
+        <h2 class="title"><Name name={contact.name} fallback={t("who.guest")} /></h2>
         <p class="sm muted clip">{facts.map((fact, i) => <span key={i}>{i > 0 && " · "}<bdi>{fact}</bdi></span>)}</p>
       </div>
       <div class="head-do">

@@ -32,6 +32,7 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
     <div class={cx("supervisor", `on-${place.tab}`)}>
       <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById("content")?.focus(); }}>{t("skip")}</a>
       <header class="topbar">
+        <h1 class="hidden">{t("title")}</h1>
         <Logo />
         <nav aria-label={t("nav.label")}>
           {tabs.map((tab) => (

@@ -95,7 +95,7 @@ function TranscriptView({ data, chosen, choose }: { data: Transcript; chosen: st
     <div class="view" ref={box}>
       <header class="view-head">
         <div class="view-who">
-          <h1><Name name={contact.name} fallback={t("who.guest")} /></h1>
+          <h2 class="title"><Name name={contact.name} fallback={t("who.guest")} /></h2>
           <p class="sm muted">
             {[conversation.locale, i18n.word("status", conversation.status), t("turns", { n: turnNumber(data.events, Infinity) }), t(`group.${contact.group}`), conversation.csat ? t("csat", { score: conversation.csat }) : ""].filter(Boolean).join(" · ")}
           </p>

@@ -1,0 +1,217 @@
+"""Console and supervisor's desk in every theme, language and size: nothing is cut off, axe finds nothing, long lists stay fast.
+
+With STAYWELL_IMAGES=<folder> the screens are kept there as pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import Connection, insert
+from visitor import Visitor
+
+from assistant.conversations.store import NewEvent, append, open_conversation
+from assistant.escalation import store
+from assistant.ids import new_id
+from assistant.storage.engine import Storage
+from assistant.storage.tables import contact, site
+
+pytestmark = pytest.mark.e2e
+
+Demo = Any  # what the fixtures of conftest.py give
+Open = Callable[..., Page]
+LogIn = Callable[[Page, str], None]
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (834, 1112), "phone": (390, 844)}
+LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh of Llanfairpwllgwyngyll 欧阳娜娜的超长名字"
+LONG_TEXT = "Unbrechbareslangeswort" * 20
+
+
+def settle(page: Page) -> None:
+    page.evaluate("document.fonts.ready.then(() => null)")
+    page.wait_for_timeout(350)
+
+
+def keep(page: Page, name: str) -> None:
+    folder = os.environ.get("STAYWELL_IMAGES")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def check_layout(page: Page, where: str) -> None:
+    """No sideways scrolling of the page, and no button or field that is out of it."""
+    width = page.viewport_size["width"]  # type: ignore[index]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, where
+    outside = page.evaluate(
+        """(width) => [...document.querySelectorAll("button, input, select, textarea, a")]
+            .filter((el) => el.offsetParent && !el.closest(".skip, .tiles, .hidden"))
+            .map((el) => [el.outerHTML.slice(0, 120), el.getBoundingClientRect()])
+            .filter(([, box]) => box.width && (box.right > width + 1 || box.left < -1) && box.left > -50)
+            .map(([html]) => html)""",
+        width,
+    )
+    assert outside == [], where
+
+
+def check_axe(page: Page, where: str) -> None:
+    assert AXE.is_file(), "axe-core is missing: run npm ci in web/"
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate(
+        "(rules) => axe.run(document, {runOnly: rules}).then((result) => result.violations.map("
+        "(one) => `${one.impact} ${one.id}: ${one.nodes.map((node) => node.target).join(' | ')}`))",
+        RULES,
+    )
+    assert found == [], where
+
+
+@pytest.fixture(scope="module")
+def talked(demo: Demo) -> str:
+    """A conversation with everything in it that screens must cope with; its id."""
+    with Visitor(demo.url, customer="C1001") as customer:
+        for body in ("Hi, the kettle you sent as a replacement leaks too.", "The base. And I need one for Saturday."):
+            customer.say(body)
+            customer.wait_for("message", "bot", timeout_s=30)
+        customer.say("That is the second broken kettle. I'm done with your shop. " + LONG_TEXT)
+        customer.ask_for_person()
+        return customer.conv
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_console(demo: Demo, open_page: Open, log_in: LogIn, talked: str, theme: str, language: str) -> None:
+    locale = "zh-CN" if language == "zh" else "en-GB"
+    page = open_page(f"{demo.url}/console", color_scheme=theme, locale=locale)
+    where = f"{theme} {language}"
+    settle(page)
+    check_axe(page, f"{where} log-in")
+    log_in(page, "mara")
+    page.locator(".pane.queue h2").first.wait_for()
+    check_axe(page, f"{where} queue")
+    page.goto(f"{demo.url}/console?conv={talked}")
+    page.locator(".curve-row svg").wait_for()
+    take = page.locator(".head-do .btn.primary").or_(page.locator(".offer .btn.primary"))
+    if not page.locator("[aria-keyshortcuts=e]").count() and take.count():
+        take.first.click()
+        page.locator("[aria-keyshortcuts=e]").wait_for()
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        check_layout(page, f"{where} {size}")
+        keep(page, f"console-{size}-{theme}-{language}")
+        if size == "phone":
+            for tab in page.locator(".pane-tab").all():
+                tab.click()
+                check_layout(page, f"{where} {size}")
+                check_axe(page, f"{where} {size}")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    check_axe(page, f"{where} conversation")
+    for key in ("?", "Control+k", "e"):
+        page.locator(".topbar .logo").click()
+        page.keyboard.press(key)
+        page.get_by_role("dialog").wait_for()
+        check_axe(page, f"{where} dialog {key}")
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+    page.locator(".popover-btn").last.click()
+    check_axe(page, f"{where} settings")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_supervisor(demo: Demo, open_page: Open, log_in: LogIn, talked: str, theme: str, language: str) -> None:
+    locale = "zh-CN" if language == "zh" else "en-GB"
+    page = open_page(f"{demo.url}/supervisor", color_scheme=theme, locale=locale)
+    where = f"{theme} {language}"
+    log_in(page, "sam")
+    page.locator(".it").first.wait_for()
+    check_axe(page, f"{where} list")
+    page.goto(f"{demo.url}/supervisor?conv={talked}")
+    page.locator(".dec-body").first.wait_for()
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        settle(page)
+        check_layout(page, f"{where} {size}")
+        keep(page, f"supervisor-{size}-{theme}-{language}")
+        if size == "phone":
+            for tab in page.locator(".pane-tab").all():
+                tab.click()
+                check_layout(page, f"{where} {size}")
+                check_axe(page, f"{where} {size}")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.locator(".choice-item").first.click()
+    page.locator(".filters summary").click()
+    check_axe(page, f"{where} transcript")
+    page.goto(f"{demo.url}/supervisor?tab=live")
+    page.locator(".live .it").first.wait_for()
+    settle(page)
+    check_layout(page, f"{where} live")
+    check_axe(page, f"{where} live")
+    keep(page, f"live-{theme}-{language}")
+
+
+def test_five_hundred_conversations(
+    tmp_path: Path, demo_of: Callable[[Path], Demo], open_page: Open, log_in: LogIn
+) -> None:
+    demo = demo_of(tmp_path)
+    storage = Storage(f"sqlite:///{demo.database.as_posix()}")
+
+    def work(connection: Connection) -> None:
+        now = time.time_ns() // 1_000_000
+        site_id = connection.execute(site.select()).mappings().one()["id"]
+        for number in range(500):
+            person = new_id()
+            name = LONG_NAME if number == 0 else f"Customer {number:03d}"
+            connection.execute(
+                insert(contact).values(
+                    id=person, site_id=site_id, customer_key=person, name=name, verified=True, first_seen_at=now
+                )
+            )
+            conv = open_conversation(connection, site_id=site_id, contact_id=person, locale="en", now=now)
+            append(connection, conv, NewEvent("contact", "message", body=f"Question {number}"), now=now)
+            store.escalate(connection, conv, by="bot", reason="high_risk", now=now)
+
+    storage.write_sync(work)
+    storage.close()
+    page = open_page(f"{demo.url}/console")
+    log_in(page, "sam")
+    page.locator(".q").nth(150).wait_for(state="attached")
+    page.get_by_role("button", name=re.compile("^Show .* more$")).click()
+    page.get_by_role("button", name=re.compile("^Show .* more$")).click()
+    page.locator(".q").nth(480).wait_for(state="attached")
+    check_layout(page, "500 conversations")
+    times = []
+    for _ in range(8):
+        started = time.monotonic()
+        page.keyboard.press("j")
+        page.locator(".q.on").wait_for()
+        page.locator(".msgs").wait_for()
+        times.append(time.monotonic() - started)
+    assert sorted(times)[len(times) // 2] < 1.0, times
+    # A keystroke in the search is answered while all 500 are listed.
+    page.keyboard.press("Control+k")
+    page.keyboard.type("customer 499")
+    expect(page.get_by_role("option")).to_have_count(1)
+    frame = page.evaluate(
+        """() => new Promise((done) => {
+            const list = document.querySelector(".pane.queue");
+            const frames = [];
+            let before = performance.now();
+            const step = (now) => {
+                frames.push(now - before);
+                before = now;
+                list.scrollTop += 400;
+                if (frames.length < 40) requestAnimationFrame(step); else done(frames.sort((a, b) => a - b)[30]);
+            };
+            requestAnimationFrame(step);
+        })"""
+    )
+    assert frame < 120, f"three of four frames while scrolling took up to {frame:.0f} ms"

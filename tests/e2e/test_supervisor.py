@@ -1,0 +1,172 @@
+"""The supervisor's desk in a real browser: find, read, open a decision, judge it, and what lands in the log."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from visitor import Visitor
+
+pytestmark = pytest.mark.e2e
+
+Demo = Any  # what the fixtures of conftest.py give
+Open = Callable[..., Page]
+LogIn = Callable[[Page, str], None]
+
+
+def rows(demo: Demo, query: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(demo.database)) as database:
+        return database.execute(query, values).fetchall()
+
+
+@pytest.fixture
+def desk(demo: Demo, open_page: Open, log_in: LogIn) -> Page:
+    page = open_page(f"{demo.url}/supervisor")
+    log_in(page, "sam")
+    page.locator(".it").first.wait_for()
+    return page
+
+
+def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
+    with Visitor(demo.url, customer="C1001") as customer:
+        customer.say("The zebra kettle you sent leaks")
+        customer.wait_for("message", "bot")
+        conv = customer.conv
+    desk.locator("#find").fill("zebra kettle")
+    expect(desk.locator(".it")).to_have_count(1)
+    desk.locator(".it").click()
+    expect(desk.locator(".view .title")).to_have_text("Jonas Weber")
+    turn = desk.locator(".turn.contact", has_text="zebra kettle")
+    expect(turn.locator(".v")).to_contain_text(re.compile(r"[●◆▲] 0\.\d\d"))
+    head = turn.locator(".dec-head")
+    if head.get_attribute("aria-expanded") == "true":
+        head.click()
+    head.click()
+    opened = turn.locator(".dec-body")
+    decision, eligible, probabilities = rows(
+        demo, "SELECT id, eligible, probabilities FROM decision WHERE conversation_id = ? ORDER BY seq DESC", conv
+    )[0]
+    expect(opened.locator(".bars tbody tr")).to_have_count(len(json.loads(eligible)))
+    expect(opened.locator(".bars tbody tr.on")).to_have_count(1)
+    shown = [float(cell) for cell in opened.locator(".bars tbody td:nth-child(3)").all_text_contents()]
+    assert shown == sorted((round(p, 2) for p in json.loads(probabilities)), reverse=True)
+    expect(opened.locator(".found tbody tr").first).to_be_visible()
+    expect(opened).to_contain_text("policy")
+    # The review is about this decision.
+    right = desk.locator(".col.right")
+    expect(right).to_contain_text(re.compile(r"turn \d+"))
+    right.get_by_role("radio", name="Wrong action").check()
+    right.get_by_role("radio", name="Yes").check()
+    right.get_by_role("button", name="Quality").click()
+    right.get_by_label("Better").select_option("escalate")
+    right.get_by_role("textbox").fill("A second fault belongs with a person.")
+    right.get_by_role("button", name="Save review").click()
+    expect(right.locator(".given")).to_contain_text("A second fault belongs with a person.")
+    stored = rows(demo, "SELECT decision_id, verdict, label, comment FROM review WHERE conversation_id = ?", conv)
+    assert [(row[0], row[1], json.loads(row[2]), row[3]) for row in stored] == [
+        (
+            decision,
+            "wrong_action",
+            {"will_leave": True, "reasons": ["quality"], "action": "escalate"},
+            "A second fault belongs with a person.",
+        )
+    ]
+    outcome = rows(demo, "SELECT decision_id FROM outcome WHERE conversation_id = ? AND type = 'review'", conv)
+    assert outcome == [(decision,)]
+    expect(right.get_by_role("row", name=re.compile("Reviewed"))).to_be_visible()
+
+
+def test_the_address_holds_search_and_transcript(desk: Page) -> None:
+    total = desk.locator(".it").count()
+    desk.get_by_role("button", name="中文").click()
+    expect(desk).to_have_url(re.compile(r"locale=zh"))
+    expect(desk.locator(".it").nth(total - 1)).to_have_count(0)  # fewer than before
+    desk.locator(".it").first.click()
+    expect(desk).to_have_url(re.compile(r"conv=[0-9A-Z]{26}"))
+    first = desk.locator(".view .title").inner_text()
+    desk.keyboard.press("j")
+    expect(desk.locator(".it.on")).to_have_count(1)
+    expect(desk.locator(".it").nth(1)).to_have_attribute("aria-current", "true")
+    desk.go_back()
+    expect(desk.locator(".it").first).to_have_attribute("aria-current", "true")
+    expect(desk.locator(".view .title")).to_have_text(first)
+    desk.reload()
+    expect(desk.locator(".view .title")).to_have_text(first)
+    expect(desk.get_by_role("button", name="中文")).to_have_attribute("aria-pressed", "true")
+    desk.get_by_role("button", name="Clear").click()
+    expect(desk.locator(".it").nth(total - 1)).to_be_visible()
+
+
+def test_filters_and_empty_results(desk: Page) -> None:
+    desk.locator(".filters summary").click()
+    desk.get_by_label("Status").select_option("resolved")
+    expect(desk.locator(".it").first).to_contain_text("resolved")
+    for line in desk.locator(".it").all():
+        expect(line).to_contain_text("resolved")
+    desk.locator("#find").fill("no such words anywhere 没有")
+    expect(desk.locator(".empty").first).to_contain_text("Nothing found")
+    desk.get_by_role("button", name="Clear").click()
+    expect(desk.locator(".it").first).to_be_visible()
+    for chip in ("Uncertain first", "Escalated", "Low CSAT", "Offer declined"):
+        desk.get_by_role("button", name=chip).click()
+        expect(desk.locator(".failed")).to_have_count(0)
+        desk.get_by_role("button", name=chip).click()
+
+
+def test_csv_of_what_is_listed(desk: Page, tmp_path: Path) -> None:
+    desk.get_by_role("button", name="English").click()
+    expect(desk).to_have_url(re.compile("locale=en"))
+    desk.wait_for_timeout(500)
+    total = int(re.findall(r"\d+", desk.locator(".find-foot [role=status]").inner_text())[0])
+    with desk.expect_download() as download:
+        desk.get_by_role("link", name="CSV").click()
+    path = tmp_path / "list.csv"
+    download.value.save_as(path)
+    lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.startswith(("id,", "01"))]
+    assert len(lines) == total + 1
+
+
+def test_the_live_view_shows_who_waits_and_who_is_here(demo: Demo, desk: Page, open_page: Open, log_in: LogIn) -> None:
+    with Visitor(demo.url, customer="C1002", locale="zh") as customer:
+        customer.say("转人工")
+        customer.wait_for("escalated", "system")
+        log_in(open_page(f"{demo.url}/console"), "lin")
+        desk.get_by_role("link", name="Live").click()
+        agents = desk.get_by_role("region", name="Agents")
+        expect(agents.get_by_role("listitem").filter(has_text="林")).to_contain_text("Available", timeout=10_000)
+        card = desk.locator(".live .it", has_text="王丽")
+        expect(card.first).to_be_visible(timeout=10_000)
+        card.first.click()
+        expect(desk.locator(".view .title")).to_have_text("王丽")
+
+
+def test_an_agent_is_told_that_the_desk_is_not_theirs(demo: Demo, open_page: Open, log_in: LogIn) -> None:
+    page = open_page(f"{demo.url}/supervisor")
+    log_in(page, "mara")
+    expect(page.locator(".gate")).to_contain_text("This page is for supervisors")
+    page.get_by_role("link", name="Open the console").click()
+    expect(page).to_have_url(re.compile(r"/console"))
+    expect(page.get_by_role("navigation", name="Queue")).to_be_visible()
+
+
+def test_figures_and_transcripts_that_cannot_be_read_say_so(demo: Demo, open_page: Open, log_in: LogIn) -> None:
+    page = open_page("about:blank")
+    broken = '{"code": "unavailable", "message": "down", "retryable": true}'
+    page.route(
+        re.compile(r"/api/review/"),
+        lambda route: route.fulfill(status=503, content_type="application/json", body=broken),
+    )
+    page.goto(f"{demo.url}/supervisor")
+    log_in(page, "sam")
+    expect(page.locator(".tiles .failed")).to_contain_text("cannot answer right now")
+    expect(page.locator(".col.list .failed")).to_be_visible()
+    page.unroute(re.compile(r"/api/review/"))
+    page.locator(".col.list .failed").get_by_role("button", name="Try again").click()
+    expect(page.locator(".it").first).to_be_visible()
