@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import httpx
@@ -64,7 +64,8 @@ class Report:
 class ServerProcess:
     """A chat server in a process of its own, that can be killed and started again on the same port and data."""
 
-    def __init__(self, data_dir: Path, port: int, extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, data_dir: Path, port: int, extra: tuple[str, ...] = (), output: IO[bytes] | None = None) -> None:
+        self._output = output
         self.base = f"http://127.0.0.1:{port}"
         self._arguments = ["--data-dir", str(data_dir), "--port", str(port), *extra]
         self._process: asyncio.subprocess.Process | None = None
@@ -72,7 +73,12 @@ class ServerProcess:
     async def start(self) -> None:
         """Returns when it answers."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.tools.chat_server", *self._arguments
+            sys.executable,
+            "-m",
+            "tests.tools.chat_server",
+            *self._arguments,
+            stdout=self._output,
+            stderr=self._output,
         )
         async with httpx.AsyncClient(base_url=self.base) as http:
             for _ in range(600):

@@ -81,7 +81,8 @@ def _is_closed(plain: socket.socket) -> bool:
     return plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSED
 
 
-def _memory_mib(pid: int) -> float:
+def memory_mib(pid: int) -> float:
+    """Resident memory of a process, in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return round(int(line.split()[1]) / 1024, 1)
@@ -127,13 +128,13 @@ async def stall_run(
             return waits
 
         alone = await phase()
-        report.memory_before_mib = report.memory_peak_mib = _memory_mib(server.pid)
+        report.memory_before_mib = report.memory_peak_mib = memory_mib(server.pid)
         sockets = [await _stall(server.base, token) for token in tokens]
         began = time.monotonic()
         beside = asyncio.create_task(phase())
         while not beside.done():
             await asyncio.sleep(0.1)
-            report.memory_peak_mib = max(report.memory_peak_mib, _memory_mib(server.pid))
+            report.memory_peak_mib = max(report.memory_peak_mib, memory_mib(server.pid))
             closed = sum(_is_closed(plain) for plain in sockets)
             if closed > report.closed:
                 report.closed, report.closed_after_s = closed, round(time.monotonic() - began, 1)
