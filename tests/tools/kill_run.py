@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +51,8 @@ class Report:
     views_differ: int = 0
     unfinished: int = 0
     jobs_missing: int = 0
+    unreadable: int = 0
+    nacks: dict[str, int] = field(default_factory=dict)
     close_codes: dict[int, int] = field(default_factory=dict)
     caught_up_s: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -57,15 +60,32 @@ class Report:
     @property
     def clean(self) -> bool:
         """Nothing lost, doubled, missing or different."""
-        wrong = self.lost + self.doubled + self.gaps + self.views_differ + self.jobs_missing + self.unfinished
+        wrong = (
+            self.lost
+            + self.doubled
+            + self.gaps
+            + self.views_differ
+            + self.jobs_missing
+            + self.unfinished
+            + self.unreadable
+        )
         return wrong == 0 and 1011 not in self.close_codes
 
 
 class ServerProcess:
     """A chat server in a process of its own, that can be killed and started again on the same port and data."""
 
-    def __init__(self, data_dir: Path, port: int, extra: tuple[str, ...] = (), output: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        extra: tuple[str, ...] = (),
+        *,
+        output: IO[bytes] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._output = output
+        self._environment = environment
         self.base = f"http://127.0.0.1:{port}"
         self._arguments = ["--data-dir", str(data_dir), "--port", str(port), *extra]
         self._process: asyncio.subprocess.Process | None = None
@@ -79,6 +99,7 @@ class ServerProcess:
             *self._arguments,
             stdout=self._output,
             stderr=self._output,
+            env=self._environment,
         )
         async with httpx.AsyncClient(base_url=self.base) as http:
             for _ in range(600):
@@ -189,8 +210,10 @@ class Talker:
                     self.acked[frame["cmid"]] = frame["seq"]
                     self.report.resent_as_known += frame["dup"]
                     self._settle(frame["cmid"])
-                case "nack" if not frame["retry"]:
-                    raise AssertionError(f"refused for good: {frame}")
+                case "nack":
+                    self.report.nacks[frame["code"]] = self.report.nacks.get(frame["code"], 0) + 1
+                    if not frame["retry"]:
+                        raise AssertionError(f"refused for good: {frame}")
             if not told and 0 <= head <= len(self.view):
                 told = True
                 self.report.caught_up_s.append(time.monotonic() - since)
