@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import codec, lexical, vectors
+from retrieval import codec, lexical, metric, vectors
 from retrieval.codec import Document, Kind
 from retrieval.documents import Encoder, Product, Script, SearchContext, Vector
 from retrieval.eligibility import best_locale, language, script_refusal
 from retrieval.errors import BadSnapshot
+from retrieval.metric import Metric
 from retrieval.text import clean
 from retrieval.vectors import Mask, Rows
 
@@ -121,6 +122,11 @@ def write(
     if encoder is not None:
         matrix, encoded = _encode(kind, texts, hashes, encoder, known, progress)
         np.save(folder / "mean.npy", matrix.mean(axis=0), allow_pickle=False)
+        learned = metric.learn(matrix, entry_of_row) if kind == "script" else None
+        if learned is not None:
+            np.save(folder / "raw.npy", matrix, allow_pickle=False)
+            learned.save(folder / "metric.npz")
+            matrix = learned.apply(matrix)
         vectors.write(matrix, folder / "vectors.faiss", _named(progress, f"{kind} index"))
     return {"documents": len(ordered), "entries": entries + 1, "rows": len(texts), "encoded": encoded}
 
@@ -186,8 +192,12 @@ class Collection:
         self.single = len(self.entry_of_row) == self.entry_count  # one row an entry: rows are entries
         self.lexical = lexical.LexicalIndex(folder / "lexical")
         self.fields = {name: lexical.LexicalIndex(folder / name) for name in FIELDS} if kind == "product" else {}
-        self.dense = vectors.DenseIndex(folder / "vectors.faiss") if dense else None
-        self.mean: Vector | None = np.load(folder / "mean.npy", allow_pickle=False) if dense else None
+        self.dense: vectors.DenseIndex | None = None
+        self.mean: Vector | None = None
+        self.metric: Metric | None = None
+        self._raw: Vector | None = None  # vectors as the encoder gave them, where the index holds others
+        if dense:
+            self._open_vectors(folder)
         self._locales: list[str] = self._columns["locales"].tolist()
         self._lock = threading.Lock()
         self._masks: OrderedDict[tuple[str, str | None], Filter] = OrderedDict()
@@ -218,24 +228,42 @@ class Collection:
                 self._parsed.popitem(last=False)
         return found
 
+    def query(self, vector: Vector) -> Vector:
+        """An encoder's vector [d] as the index compares it. Raises ValueError when it is of another length."""
+        if self.mean is None or vector.shape != self.mean.shape:
+            held = "no" if self.mean is None else f"{len(self.mean)}-d"
+            raise ValueError(f"the query vector has shape {vector.shape}, the index holds {held} vectors")
+        single = np.asarray(vector, dtype=np.float32)
+        return single if self.metric is None else self.metric.apply(single[None])[0]
+
     def vectors_by_hash(self) -> Mapping[str, Vector]:
-        """The vector of each indexed text by the hash of the text; empty without a dense index."""
+        """The encoder's vector of each indexed text by the hash of the text; empty without a dense index."""
         if self.dense is None:
             return {}
+        raw = self.dense.vectors if self._raw is None else self._raw
         size = 32
-        return {
-            self._hashes[row * size : (row + 1) * size].hex(): self.dense.vectors[row]
-            for row in range(len(self._hashes) // size)
-        }
+        return {self._hashes[row * size : (row + 1) * size].hex(): raw[row] for row in range(len(self._hashes) // size)}
+
+    def _open_vectors(self, folder: Path) -> None:
+        try:
+            self.mean = np.load(folder / "mean.npy", allow_pickle=False)
+            if (folder / "metric.npz").exists():
+                self.metric = Metric.open(folder / "metric.npz")
+                self._raw = np.load(folder / "raw.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, KeyError) as fault:
+            raise BadSnapshot(f"{folder.name}: {fault}") from fault
+        self.dense = vectors.DenseIndex(folder / "vectors.faiss")
 
     def filter(self, context: SearchContext) -> Filter:
         """What the context allows."""
         return self._filter_scripts(context) if self.kind == "script" else self._filter_products(context)
 
     def rows_of(self, entries: Rows) -> tuple[Rows, NDArray[np.int64]]:
-        """All rows of the entries, and for each row the position of its entry in `entries`."""
+        """All rows of the entries (in ascending order), and for each row the position of its entry in `entries`."""
         if self.single:
             return entries, np.arange(len(entries))
+        if len(entries) == self.entry_count:
+            return np.arange(len(self.entry_of_row)), self.entry_of_row.astype(np.int64)
         rows = [np.arange(self.first_row[entry], self.first_row[entry + 1]) for entry in entries.tolist()]
         sizes = [len(part) for part in rows]
         return np.concatenate(rows) if rows else entries, np.repeat(np.arange(len(entries)), sizes)

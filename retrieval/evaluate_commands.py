@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from retrieval import catalogue, judged, store
+from retrieval import catalogue, intents, judged, store
 from retrieval.commands import AsJson, EncoderName, load_encoder, print_json, progress_bars, report_faults, stop
 from retrieval.documents import Encoder, Product
 from retrieval.rerank import Reranker
@@ -115,3 +115,61 @@ def _show(answer: dict[str, Any]) -> None:
             _out.print(
                 f"{name}: re-ranked is {share:.2f} × {way}, {gain['difference']:+.3f} ({gain['low']:+.3f} … {gain['high']:+.3f})"
             )
+
+
+def scripts(
+    data: Annotated[
+        Path, typer.Option(help="CSV with the columns text and category: the corpus.", exists=True, dir_okay=False)
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of questions to ask; without it, five folds of --data, equal wordings kept in one fold.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    encoder: EncoderName = "use",
+    as_json: AsJson = False,
+) -> None:
+    """Scripts found by intent: each intent is a script with its questions as examples, searched as the bot searches."""
+    loaded = load_encoder(encoder)
+    if loaded is None:
+        raise stop("evaluation needs an encoder")
+    try:
+        corpus, faults = intents.load_questions(data)
+        asked, more = intents.load_questions(test) if test is not None else ([], [])
+    except ValueError as fault:
+        raise stop(str(fault)) from None
+    report_faults([*faults, *more])
+    if len(corpus) < 2 * intents.FOLDS:
+        raise stop("too few questions are left to evaluate")
+    hits: dict[str, list[float]] = {}
+    parts = [(corpus, asked)] if test is not None else intents.folds(corpus)
+    with progress_bars() as progress, tempfile.TemporaryDirectory(prefix="staywell-") as folder:
+        for number, (known, questions) in enumerate(parts, start=1):
+            name = f"questions {number}/{len(parts)}"
+            found = intents.evaluate(
+                known,
+                questions,
+                loaded,
+                Path(folder),
+                progress,
+                lambda done, total, name=name: progress(name, done, total),  # type: ignore[misc]
+            )
+            for way, values in found.items():
+                hits.setdefault(way, []).extend(values)
+    answer = intents.summary(hits, len({one.intent for one in corpus}))
+    answer |= {"n_examples": len(corpus), "encoder": loaded.fingerprint}
+    if as_json:
+        print_json(answer)
+        return
+    table = Table("", "@1", "@3", box=None)
+    for way, label in (("sparse", "words alone"), ("accuracy", "words and meaning")):
+        cells = [
+            f"{answer[f'{way}@{k}']:.3f} ({answer['intervals'][f'{way}@{k}'][0]:.3f}–{answer['intervals'][f'{way}@{k}'][1]:.3f})"
+            for k in (1, 3)
+        ]
+        table.add_row(label, *cells)
+    _out.print(f"{answer['n_queries']} questions, {answer['n_intents']} intents, {len(corpus)} examples")
+    _out.print(table)

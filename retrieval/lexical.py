@@ -94,10 +94,19 @@ class LexicalIndex:
 
     def scores(self, words: Sequence[str], rows: Rows) -> Vector:
         """BM25 of each of the rows, float32 [len(rows)]."""
-        total = np.zeros(len(rows), dtype=np.float32)
-        for term in self._terms(words):
-            total += self._weights_of(term, rows)
-        return total
+        terms = self._terms(words)
+        if 8 * len(rows) < self.count:
+            found = np.zeros(len(rows), dtype=np.float32)
+            for term in terms:
+                found += self._weights_of(term, rows)
+            return found
+        total = self._buffer()  # many rows: summing whole lists is cheaper than looking each row up
+        for term in terms:
+            start, end = self._starts[term], self._starts[term + 1]
+            total[self._rows[start:end]] += self._weights[start:end]
+        found = total[rows]
+        total[:] = 0.0
+        return found
 
     def matched(self, words: Sequence[str], row: int) -> list[str]:
         """The words that a row contains, the most telling first."""

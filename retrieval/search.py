@@ -149,11 +149,11 @@ class Retriever:
 
 
 def _usable(vector: Vector | None, collection: Collection) -> Vector | None:
+    """The query as the index compares it, None where there is none to compare."""
     if vector is None or collection.dense is None:
         return None
-    if vector.shape != (collection.dense.dim,):
-        raise ValueError(f"the query vector has shape {vector.shape}, the index holds {collection.dense.dim}-d vectors")
-    return np.asarray(vector, dtype=np.float32) if np.isfinite(vector).all() else None
+    compared = collection.query(vector)
+    return compared if np.isfinite(vector).all() else None
 
 
 def _gather(
@@ -180,13 +180,14 @@ def _gather(
         sparse, cosines, best_rows = row_sparse, row_cosines, rows
         scores = fusion.scores(cosines, row_share)
     else:
-        count = len(entries)
-        sparse = _highest(row_sparse, owner, count)
-        cosines = None if row_cosines is None else _highest(row_cosines, owner, count)
+        starts = np.searchsorted(owner, np.arange(len(entries)))  # rows of one entry stand together
+        sparse = _highest(row_sparse, starts)
+        cosines = None if row_cosines is None else _highest(row_cosines, starts)
         voted = None if row_cosines is None or cosines is None else _voted(row_cosines, cosines, owner)
-        scores = fusion.scores(voted, _highest(row_share, owner, count))
-        order = np.lexsort((-fusion.scores(row_cosines, row_share), owner))
-        best_rows = rows[order[np.searchsorted(owner, np.arange(count))]]
+        scores = fusion.scores(voted, _highest(row_share, starts))
+        row_scores = fusion.scores(row_cosines, row_share)
+        best = np.flatnonzero(row_scores == _highest(row_scores, starts)[owner])
+        best_rows = rows[best[np.unique(owner[best], return_index=True)[1]]]
     if reranker is not None and vector is not None and len(entries):
         documents = [collection.document(int(allowed.documents[entry])) for entry in entries]
         products = [document for document in documents if isinstance(document, Product)]
@@ -201,10 +202,9 @@ def _gather(
     return pool.take(np.argsort(-scores, kind="stable"))
 
 
-def _highest(values: Vector, owner: NDArray[np.int64], count: int) -> Vector:
-    best = np.full(count, -np.inf, dtype=np.float32)
-    np.maximum.at(best, owner, values)
-    return best
+def _highest(values: Vector, starts: NDArray[np.int64]) -> Vector:
+    """The highest value of each run of rows."""
+    return np.maximum.reduceat(values, starts) if len(starts) else values
 
 
 def _voted(row_cosines: Vector, highest: Vector, owner: NDArray[np.int64]) -> Vector:
