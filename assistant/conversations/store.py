@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, String, bindparam, insert, select, update
 
 from assistant.errors import Conflict, Forbidden
 from assistant.ids import new_id
 from assistant.storage.tables import conversation, event
+
+# What every message runs through is built once: making a statement anew costs more than running it.
+_CONV: Final[BindParameter[str]] = bindparam("the_conversation", type_=String)
+_FIND: Final = select(conversation).where(conversation.c.id == _CONV)
+_FIND_HELD: Final = _FIND.with_for_update()
+_SENT: Final = select(event).where(
+    event.c.conversation_id == _CONV, event.c.sender == bindparam("the_sender"), event.c.cmid == bindparam("the_cmid")
+)
+_NEXT_SEQ: Final = (
+    update(conversation)
+    .where(conversation.c.id == _CONV)
+    .values(head=conversation.c.head + 1, updated_at=bindparam("the_time"))
+    .returning(conversation.c.head)
+)
+_ADD: Final = insert(event)
+_READ: Final = (
+    select(event)
+    .where(event.c.conversation_id == _CONV, event.c.seq > bindparam("the_cursor"))
+    .order_by(event.c.seq)
+    .limit(bindparam("the_limit"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +95,16 @@ def get(
 
     `for_update` keeps other writers off it until the end of the transaction, where the database has more than one.
     """
-    query = select(conversation).where(conversation.c.id == conversation_id, conversation.c.site_id == site_id)
-    if contact_id is not None:
-        query = query.where(conversation.c.contact_id == contact_id)
-    if for_update:
-        query = query.with_for_update()
-    row = connection.execute(query).mappings().first()
-    if row is None:
+    query = _FIND_HELD if for_update else _FIND
+    row = connection.execute(query, {"the_conversation": conversation_id}).mappings().first()
+    if row is None or row["site_id"] != site_id or contact_id not in (None, row["contact_id"]):
         raise Forbidden("no such conversation")
     return row
 
 
 def find(connection: Connection, conversation_id: str) -> RowMapping | None:
     """The conversation's row, whoever's it is."""
-    return connection.execute(select(conversation).where(conversation.c.id == conversation_id)).mappings().first()
+    return connection.execute(_FIND, {"the_conversation": conversation_id}).mappings().first()
 
 
 def latest_open(connection: Connection, *, site_id: str, contact_id: str) -> RowMapping | None:
@@ -143,37 +160,29 @@ def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: 
     """
     _hold(connection, conversation_id)
     if new.cmid is not None:
-        known = connection.execute(
-            select(event.c.seq, event.c.id, event.c.kind, event.c.body).where(
-                event.c.conversation_id == conversation_id, event.c.sender == new.sender, event.c.cmid == new.cmid
-            )
-        ).first()
+        known = find_sent(connection, conversation_id, new.sender, new.cmid)
         if known is not None:
-            if (known.kind, known.body) != (new.kind, new.body):
+            if (known["kind"], known["body"]) != (new.kind, new.body):
                 raise Conflict("this cmid was used for another message", code="cmid_conflict")
-            return Appended(known.seq, known.id, dup=True)
-    seq = connection.execute(
-        update(conversation)
-        .where(conversation.c.id == conversation_id)
-        .values(head=conversation.c.head + 1, updated_at=now)
-        .returning(conversation.c.head)
-    ).scalar_one_or_none()
+            return Appended(known["seq"], known["id"], dup=True)
+    seq = connection.execute(_NEXT_SEQ, {"the_conversation": conversation_id, "the_time": now}).scalar_one_or_none()
     if seq is None:
         raise Forbidden("no such conversation")
     event_id = new_id()
     connection.execute(
-        insert(event).values(
-            conversation_id=conversation_id,
-            seq=seq,
-            id=event_id,
-            sender=new.sender,
-            kind=new.kind,
-            cmid=new.cmid,
-            reply_to=new.reply_to,
-            body=new.body,
-            data=dict(new.data),
-            at=now,
-        )
+        _ADD,
+        {
+            "conversation_id": conversation_id,
+            "seq": seq,
+            "id": event_id,
+            "sender": new.sender,
+            "kind": new.kind,
+            "cmid": new.cmid,
+            "reply_to": new.reply_to,
+            "body": new.body,
+            "data": dict(new.data),
+            "at": now,
+        },
     )
     return Appended(seq, event_id, dup=False)
 
@@ -181,21 +190,13 @@ def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: 
 def _hold(connection: Connection, conversation_id: str) -> None:
     """Keeps other writers off the conversation, so that two of them cannot both find a cmid unknown. SQLite has one writer."""
     if connection.dialect.name != "sqlite":
-        connection.execute(select(conversation.c.id).where(conversation.c.id == conversation_id).with_for_update())
+        connection.execute(_FIND_HELD, {"the_conversation": conversation_id})
 
 
 def read(connection: Connection, conversation_id: str, *, after: int = 0, limit: int = 500) -> Sequence[RowMapping]:
     """Events with seq > after, ascending, at most `limit`."""
-    return (
-        connection.execute(
-            select(event)
-            .where(event.c.conversation_id == conversation_id, event.c.seq > after)
-            .order_by(event.c.seq)
-            .limit(limit)
-        )
-        .mappings()
-        .all()
-    )
+    parameters = {"the_conversation": conversation_id, "the_cursor": after, "the_limit": limit}
+    return connection.execute(_READ, parameters).mappings().all()
 
 
 def read_before(
@@ -211,10 +212,8 @@ def read_before(
 
 def find_sent(connection: Connection, conversation_id: str, sender: str, cmid: str) -> RowMapping | None:
     """The event that `sender` sent under `cmid`."""
-    query = select(event).where(
-        event.c.conversation_id == conversation_id, event.c.sender == sender, event.c.cmid == cmid
-    )
-    return connection.execute(query).mappings().first()
+    parameters = {"the_conversation": conversation_id, "the_sender": sender, "the_cmid": cmid}
+    return connection.execute(_SENT, parameters).mappings().first()
 
 
 def last_of_kind(connection: Connection, conversation_id: str, kind: str) -> RowMapping | None:

@@ -305,17 +305,16 @@ class Storage:
         for job in batch:
             if job.future.cancelled():
                 continue
-            savepoint = connection.begin_nested()
+            connection.exec_driver_sql("SAVEPOINT job")  # said plainly: `begin_nested` costs as much as the job
             try:
                 job.value = job.work(connection)
             except Exception as error:
                 if isinstance(error, DBAPIError) and is_fatal(error):
                     raise
-                savepoint.rollback()
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
                 job.error = error
                 failed += 1
-            else:
-                savepoint.commit()
+            connection.exec_driver_sql("RELEASE SAVEPOINT job")
         number = self._seal.count(connection) if self._seal is not None else 0
         transaction.commit()
         if self._seal is not None:
