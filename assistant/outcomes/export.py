@@ -1,7 +1,8 @@
 """The log as files: decisions, outcomes, or decisions with their outcomes, as JSON lines or CSV. Streams.
 
 CSV cells that a spreadsheet would run as a formula are prefixed with an apostrophe; nested values are JSON in their cell. The
-columns are those of the tables, plus `outcomes` in the joined form. Customers appear as keyed hashes only.
+columns are those of the tables, plus `outcomes` in the joined form, attributed as in `attribution.py`. Customers appear as
+keyed hashes only.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Table, select
+from sqlalchemy import Connection, Table, select
 
+from assistant.outcomes.attribution import outcomes_of, plain
 from assistant.storage.tables import decision, outcome
 
 What = Literal["decisions", "outcomes", "both"]
@@ -102,26 +104,16 @@ def _pages(
         if not rows:
             return
         for row in rows:
-            yield _plain(row)
+            yield plain(row)
         last = rows[-1]["id"]
 
 
 def _with_outcomes(connection: Connection, decisions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     if not decisions:
         return
-    found: dict[str, list[dict[str, Any]]] = {row["id"]: [] for row in decisions}
-    rows = connection.execute(
-        select(outcome).where(outcome.c.decision_id.in_(list(found))).order_by(outcome.c.id)
-    ).mappings()
-    for row in rows:
-        found[row["decision_id"]].append(_plain(row))
-    for row_ in decisions:
-        yield row_ | {"outcomes": found[row_["id"]]}
-
-
-def _plain(row: RowMapping) -> dict[str, Any]:
-    """A row with plain strings for keys: SQLAlchemy marks the names that need quoting with a type of its own."""
-    return {str(name): value for name, value in row.items()}
+    found = outcomes_of(connection, [row["id"] for row in decisions])
+    for row in decisions:
+        yield row | {"outcomes": found[row["id"]]}
 
 
 def _cell(value: Any) -> str:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from assistant.outcomes.money import WHOLE
+
 # Written out, so that the machine's locale has no say.
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
@@ -22,7 +24,6 @@ _SYMBOLS: Final = {
     "KRW": "₩",
     "INR": "₹",
 }
-_NO_MINOR: Final = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
 _STATES: Final = {
     "placed": {"en": "received, being prepared", "zh": "已下单，正在备货"},
     "paid": {"en": "paid, being prepared", "zh": "已付款，正在备货"},
@@ -48,7 +49,7 @@ def date(at_ms: int, language: str, timezone: str = "UTC") -> str:
 def money(minor: int, currency: str) -> str:
     """An amount in minor units: "€12.50", "¥300", "CHF 12.50"."""
     sign = "-" if minor < 0 else ""
-    amount = f"{abs(minor):,}" if currency in _NO_MINOR else f"{abs(minor) // 100:,}.{abs(minor) % 100:02d}"
+    amount = f"{abs(minor):,}" if currency in WHOLE else f"{abs(minor) // 100:,}.{abs(minor) % 100:02d}"
     symbol = _SYMBOLS.get(currency)
     return f"{sign}{symbol}{amount}" if symbol else f"{sign}{currency} {amount}"
 
