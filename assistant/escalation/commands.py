@@ -21,11 +21,12 @@ from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.outcomes import store as outcomes
 from assistant.storage.tables import agent as agents
-from assistant.storage.tables import conversation, note, suggestion_use, task
+from assistant.storage.tables import conversation, decision, note, suggestion_use, task
 from assistant.wire import MAX_BODY
 
 DISPOSITIONS: Final = ("saved", "solved", "refunded", "lost", "follow_up", "spam")
 TRANSFER_HOLDS_MS: Final = 60_000  # how long a transfer waits for the colleague it names
+SUGGESTED: Final = 3  # scripts of a decision that count as ignored when the agent writes something else
 LONGEST_SNOOZE_MS: Final = 30 * store.DAY_MS
 
 
@@ -130,9 +131,7 @@ def send(
             _stamp_first_reply(connection, current, now)
             if current.snoozed_until is not None:
                 _move(connection, current, machine.Wake(), now)
-        if suggestion is not None:
-            use = "edited" if suggestion[1] else "accepted"
-            log_suggestion(connection, who, conversation_id, appended.seq, suggestion[0], use, now=now)
+        _log_suggestions(connection, who, conversation_id, appended.seq, suggestion, now=now)
     return Said(appended.id, appended.seq, appended.dup)
 
 
@@ -312,23 +311,6 @@ def tell_waiting(connection: Connection, row: RowMapping, *, now: int) -> Moved:
     return Moved(store.to_task(row), row["conversation_id"], row["site_id"])
 
 
-def log_suggestion(
-    connection: Connection, who: Agent, conversation_id: str, seq: int, document_id: str, use: str, *, now: int
-) -> None:
-    """Writes down what became of a suggestion: accepted, edited or ignored."""
-    connection.execute(
-        insert(suggestion_use).values(
-            id=new_id(),
-            conversation_id=conversation_id,
-            seq=seq,
-            agent_id=who.id,
-            document_id=document_id,
-            use=use,
-            at=now,
-        )
-    )
-
-
 # --- helpers --------------------------------------------------------------------------------------------------------
 
 
@@ -411,6 +393,41 @@ def _stamp_first_reply(connection: Connection, current: Task, now: int) -> None:
     connection.execute(
         update(task).where(task.c.id == current.id, task.c.first_reply_at.is_(None)).values(first_reply_at=now)
     )
+
+
+def _log_suggestions(
+    connection: Connection, who: Agent, conversation_id: str, seq: int, used: tuple[str, bool] | None, *, now: int
+) -> None:
+    """Writes down what became of the scripts that the latest decision brought: accepted, edited, or ignored, each once."""
+    fates = {} if used is None else {used[0]: "edited" if used[1] else "accepted"}
+    candidates = connection.execute(
+        select(decision.c.candidates)
+        .where(decision.c.conversation_id == conversation_id)
+        .order_by(decision.c.seq.desc())
+        .limit(1)
+    ).scalar()
+    known = set(
+        connection.execute(
+            select(suggestion_use.c.document_id).where(
+                suggestion_use.c.conversation_id == conversation_id, suggestion_use.c.agent_id == who.id
+            )
+        ).scalars()
+    )
+    for candidate in (candidates or [])[:SUGGESTED]:
+        if candidate["kind"] == "script" and candidate["id"] not in known:
+            fates.setdefault(candidate["id"], "ignored")
+    for document_id, use in fates.items():
+        connection.execute(
+            insert(suggestion_use).values(
+                id=new_id(),
+                conversation_id=conversation_id,
+                seq=seq,
+                agent_id=who.id,
+                document_id=document_id,
+                use=use,
+                at=now,
+            )
+        )
 
 
 def _is_colleague(connection: Connection, site_id: str, agent_id: str) -> bool:

@@ -44,6 +44,7 @@ class Watched:
 
     conv: str
     after: int
+    silent: bool = False
     read_at: float = 0.0
     notes: set[str] = field(default_factory=set)
     scores: dict[int, frames.DeskScore] = field(default_factory=dict)
@@ -83,26 +84,30 @@ class Follower:
 
     # --- commands of the console ---
 
-    async def watch(self, conv: str, after: int) -> None:
+    async def watch(self, conv: str, after: int, *, silent: bool = False) -> None:
         """Follows a conversation of the agent's site: replays what comes after `after`, says `caught`, then sends what is new.
 
-        Raises Forbidden for a conversation that is not there or not the site's, Conflict `too_many`.
+        `silent`: others are not told. Raises Forbidden for a conversation that is not there or not the site's, Conflict `too_many`.
         """
-        await self._deps.storage.read(lambda connection: conversations.get(connection, conv, site_id=self._who.site_id))
+        held = await self._deps.storage.read(
+            lambda connection: conversations.get(connection, conv, site_id=self._who.site_id)
+        )
         if conv not in self._watched and len(self._watched) >= MOST_WATCHED:
             raise Conflict("that is more than one person can watch", code="too_many")
         async with self._one_reader:
-            watched = Watched(conv, after)
+            watched = Watched(conv, after, silent)
             self._subscription.add(f"conv:{conv}")
             self._watched[conv] = watched
             await self._catch_up(watched)
             await self._put(frames.Caught(conv=conv, head=watched.after))
-        self._say_watching(conv, ask=True)
+            await self._put(frames.ContactSeen(conv=conv, seq=held["seen_seq"]))
+        self._say_watching(watched, ask=True)
 
     def unwatch(self, conv: str) -> None:
         """Stops following."""
-        if self._watched.pop(conv, None) is not None:
-            self._say_watching(conv, on=False)
+        watched = self._watched.pop(conv, None)
+        if watched is not None:
+            self._say_watching(watched, on=False)
             if conv not in self._held:
                 self._subscription.discard(f"conv:{conv}")
 
@@ -123,8 +128,8 @@ class Follower:
     def beat(self, session: Session) -> None:
         """The console is alive: so are its places among the watchers. `session`: as the database has it now."""
         self._session = session
-        for conv in self._watched:
-            self._say_watching(conv)
+        for watched in self._watched.values():
+            self._say_watching(watched)
 
     def leave(self) -> None:
         """The console is gone."""
@@ -140,7 +145,7 @@ class Follower:
         while True:
             changed = await self._subscription.wait(SNAPSHOT_S if self._due else RE_READ_S)
             for signal in self._subscription.drain():
-                self._take(signal)
+                await self._take(signal)
             if own in changed:
                 await self._check_session()
             for watched in tuple(self._watched.values()):
@@ -211,7 +216,7 @@ class Follower:
 
     # --- who looks, who types: signals, stored nowhere ---
 
-    def _take(self, signal: Signal) -> None:
+    async def _take(self, signal: Signal) -> None:
         kind, topic, console = signal.get("t"), str(signal["topic"]), signal.get("console")
         if kind == "console" and str(console) > self._console:
             raise Replaced("a newer console is open")
@@ -227,13 +232,15 @@ class Follower:
             else:
                 watched.watchers.pop(str(console), None)
             if signal["ask"]:
-                self._say_watching(watched.conv)
+                self._say_watching(watched)
         elif kind == "typing" and signal["from"] in ("contact", "agent"):
             who = "contact" if signal["from"] == "contact" else str(signal.get("name", ""))
             if signal["on"]:
                 watched.typing[who] = now_s + TYPING_S
             else:
                 watched.typing.pop(who, None)
+        elif kind == "seen" and signal["by"] == "contact":
+            await self._put(frames.ContactSeen(conv=watched.conv, seq=int(signal["seq"])))
 
     async def _show_watching(self, watched: Watched) -> None:
         now_s = self._now_s()
@@ -244,7 +251,13 @@ class Follower:
             watched.told = told
             await self._put(frames.Watching(conv=watched.conv, agents=told[0], typing=told[1]))
 
-    def _say_watching(self, conv: str, *, on: bool = True, ask: bool = False) -> None:
-        """Tells other consoles that this one looks at `conv`; `ask`: and asks them to say so too."""
-        payload = {"t": "watching", "agent": self._who.name, "console": self._console, "on": on, "ask": ask}
-        self._deps.bus.signal(f"conv:{conv}", payload)
+    def _say_watching(self, watched: Watched, *, on: bool = True, ask: bool = False) -> None:
+        """Tells other consoles that this one looks on, unless it does so silently; `ask`: and asks them to say so too."""
+        payload = {
+            "t": "watching",
+            "agent": self._who.name,
+            "console": self._console,
+            "on": on and not watched.silent,
+            "ask": ask,
+        }
+        self._deps.bus.signal(f"conv:{watched.conv}", payload)

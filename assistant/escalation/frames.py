@@ -34,11 +34,12 @@ class SetPresence(Frame):
 
 
 class Watch(Frame):
-    """Follow a conversation: events after `after`, then live ones, scores and notes."""
+    """Follow a conversation: events after `after`, then live ones, scores and notes. `silent`: supervisors may look unseen."""
 
     t: Literal["watch"]
     conv: Ulid
     after: Seq = 0
+    silent: bool = False
 
 
 class Unwatch(Frame):
@@ -89,6 +90,26 @@ class AgentNote(Frame):
     conv: Ulid
     cmid: Uuid
     body: Body
+
+
+class Transfer(Frame):
+    """Pass it on: to the colleague `to`, who is asked first, or to whoever is free. `note` becomes a private note."""
+
+    t: Literal["transfer"]
+    conv: Ulid
+    cmid: Uuid
+    assign_epoch: Seq
+    to: Ulid | None = None
+    note: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class Snooze(Frame):
+    """Set it aside until `until` (UTC ms), or until the contact writes."""
+
+    t: Literal["snooze"]
+    conv: Ulid
+    assign_epoch: Seq
+    until: Seq
 
 
 class ReturnToBot(Frame):
@@ -148,6 +169,8 @@ DeskClientFrame = Annotated[
     | Decline
     | AgentMsg
     | AgentNote
+    | Transfer
+    | Snooze
     | ReturnToBot
     | TakeOver
     | Resolve
@@ -186,6 +209,18 @@ class TaskCard(Frame):
     assign_epoch: int = 0
     unread: int = 0
     due_at: int | None = None  # reply due
+    snoozed_until: int | None = None
+
+
+class TeamMember(Frame):
+    """A colleague, to pass a conversation on to."""
+
+    id: str
+    name: str
+    presence: Presence
+    load: int
+    capacity: int
+    languages: list[str] = Field(default_factory=list)
 
 
 class DeskReady(Frame):
@@ -212,6 +247,7 @@ class Desk(Frame):
     mine: list[TaskCard] = Field(default_factory=list)
     waiting: list[TaskCard] = Field(default_factory=list)
     others: list[TaskCard] = Field(default_factory=list)
+    team: list[TeamMember] = Field(default_factory=list)  # everybody but the agent
 
 
 class DeskEv(Frame):
@@ -257,6 +293,14 @@ class Watching(Frame):
     conv: Ulid
     agents: list[str] = Field(default_factory=list)
     typing: list[str] = Field(default_factory=list)  # agents' names, or "contact"
+
+
+class ContactSeen(Frame):
+    """The contact has seen everything up to `seq`; lossy."""
+
+    t: Literal["seen"] = "seen"
+    conv: Ulid
+    seq: Seq
 
 
 class Caught(Frame):
@@ -320,6 +364,7 @@ DeskServerFrame = Annotated[
     | DeskScore
     | DeskNote
     | Watching
+    | ContactSeen
     | Caught
     | DeskAck
     | Done

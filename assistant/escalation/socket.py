@@ -282,8 +282,8 @@ class Console:
             case frames.SetPresence(state=state):
                 await desk.set_presence(who, state)
                 await put(frames.Done(command=frame.t))
-            case frames.Watch(conv=conv, after=after):
-                await self._follower.watch(conv, after)
+            case frames.Watch(conv=conv, after=after, silent=silent):
+                await self._follower.watch(conv, after, silent=silent and who.supervises)
             case frames.Unwatch(conv=conv):
                 self._follower.unwatch(conv)
             case frames.Accept(task=task, offer=offer):
@@ -301,6 +301,12 @@ class Console:
             case frames.AgentNote(conv=conv, cmid=cmid, body=body):
                 said = await desk.write_note(who, conv, cmid=cmid, body=body)
                 await put(frames.DeskAck(cmid=cmid, conv=conv, dup=said.dup))
+            case frames.Transfer(conv=conv, assign_epoch=epoch):
+                moved = await desk.transfer(who, conv, epoch, to=frame.to, cmid=frame.cmid, text=frame.note)
+                await put(self._done(frame, moved.task.id, conv))
+            case frames.Snooze(conv=conv, assign_epoch=epoch):
+                moved = await desk.snooze(who, conv, epoch, frame.until)
+                await put(self._done(frame, moved.task.id, conv))
             case frames.ReturnToBot(conv=conv, assign_epoch=epoch):
                 moved = await desk.hand_back(who, conv, epoch)
                 await put(self._done(frame, moved.task.id, conv))

@@ -9,15 +9,17 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from assistant.conversations.view import sender_kind
 from assistant.escalation import presence, store
-from assistant.escalation.frames import Desk, DeskNote, DeskScore, TaskCard
+from assistant.escalation.frames import Desk, DeskNote, DeskScore, Presence, TaskCard, TeamMember
 from assistant.escalation.routing import order_key
 from assistant.escalation.sweeper import to_waiting
 from assistant.identity.agents import Agent
 from assistant.storage.tables import agent as agents
 from assistant.storage.tables import contact, conversation, event, note, score, site, task
+from assistant.storage.tables import presence as presences
 
 MOST_CARDS: Final = 200  # of each list; the head of the queue is what counts
 PREVIEW: Final = 120
+_HERE_FIRST: Final[Sequence[Presence]] = ("available", "away", "offline")
 REPLY_DUE_MS: Final = 120_000  # unless the site's settings say `reply_seconds`
 
 
@@ -90,7 +92,36 @@ def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int
         mine=mine,
         waiting=waiting,
         others=others,
+        team=team(connection, who, now=now),
     )
+
+
+def team(connection: Connection, who: Agent, *, now: int) -> list[TeamMember]:
+    """The agent's colleagues by name, those who are here first."""
+    load = (
+        select(task.c.agent_id, func.count().label("load"))
+        .where(task.c.site_id == who.site_id, task.c.state.in_(store.HELD))
+        .group_by(task.c.agent_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(agents, presences.c.state, presences.c.lease_until, load.c.load)
+        .join(presences, presences.c.agent_id == agents.c.id, isouter=True)
+        .join(load, load.c.agent_id == agents.c.id, isouter=True)
+        .where(agents.c.site_id == who.site_id, agents.c.id != who.id, agents.c.disabled.is_(False))
+    ).mappings()
+    members = [
+        TeamMember(
+            id=row["id"],
+            name=row["name"],
+            presence=presence.Here(row["state"] or "offline", row["lease_until"] or 0).seen_as(now),
+            load=row["load"] or 0,
+            capacity=row["capacity"],
+            languages=row["languages"],
+        )
+        for row in rows
+    ]
+    return sorted(members, key=lambda one: (_HERE_FIRST.index(one.presence), one.name, one.id))
 
 
 def card_of(connection: Connection, site_id: str, conversation_id: str) -> TaskCard | None:
@@ -161,6 +192,7 @@ def _card(row: RowMapping, preview: RowMapping | None, unanswered: tuple[int, in
         assign_epoch=row["assign_epoch"],
         unread=unread,
         due_at=since + reply_ms if since is not None and row["state"] == "assigned" else None,
+        snoozed_until=row["snoozed_until"],
     )
 
 

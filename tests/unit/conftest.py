@@ -17,7 +17,7 @@ from assistant.escalation.sweeper import Rules, sweep
 from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
-from assistant.storage.tables import agent, contact, conversation, event, metadata, orders, site, task
+from assistant.storage.tables import agent, contact, conversation, decision, event, metadata, orders, site, task
 
 T = TypeVar("T")
 START = 1_800_000_000_000
@@ -146,6 +146,37 @@ class Shop:
         task_id = self.escalate(conv)
         moved = self.write(commands.accept, who, task_id, None, now=self.now)
         return moved.conversation_id, moved.task.assign_epoch
+
+    def decide(self, conv: str, seq: int, action: str, candidates: list[str]) -> str:
+        """A decision of the policy, with the scripts that were retrieved for it."""
+        decision_id = new_id()
+        found = [
+            {"id": name, "kind": "script", "rank": rank, "score": 0.9 - rank / 10, "why": ["reason:quality"]}
+            for rank, name in enumerate(candidates)
+        ]
+        self.write(
+            lambda connection: connection.execute(
+                insert(decision).values(
+                    id=decision_id,
+                    site_id=self.site_id,
+                    conversation_id=conv,
+                    seq=seq,
+                    customer_key="k",
+                    ts_decision=self.now,
+                    channel="web",
+                    locale="en",
+                    as_of=self.now,
+                    action=action,
+                    kind=action.split(":")[0],
+                    propensity=1.0,
+                    floor=0.02,
+                    seed="s",
+                    latency_ms=1.0,
+                    candidates=found,
+                )
+            )
+        )
+        return decision_id
 
     def order(self, external_id: str, total: int, *, days_ago: int = 10, **values: Any) -> None:
         at = self.now - days_ago * 86_400_000

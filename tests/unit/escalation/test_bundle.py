@@ -13,7 +13,7 @@ from assistant.escalation import bundle, commands, view
 from assistant.escalation.rendering import as_written
 from assistant.ids import new_id
 from assistant.shop.catalogue import put_documents
-from assistant.storage.tables import conversation, decision, order_return, score, site, wallet_entry
+from assistant.storage.tables import conversation, order_return, score, site, wallet_entry
 from retrieval.documents import Offer, Product, Script
 
 SCRIPTS = [
@@ -38,36 +38,6 @@ PRODUCTS = [
 
 def build(shop: Any, conv: str, site_id: str | None = None) -> dict[str, Any]:
     return shop.read(bundle.build, conv, site_id=site_id or shop.site_id, now=shop.now, render=as_written)
-
-
-def decide(shop: Any, conv: str, seq: int, action: str, candidates: list[str]) -> str:
-    decision_id = new_id()
-    shop.write(
-        lambda connection: connection.execute(
-            insert(decision).values(
-                id=decision_id,
-                site_id=shop.site_id,
-                conversation_id=conv,
-                seq=seq,
-                customer_key="k",
-                ts_decision=shop.now,
-                channel="web",
-                locale="en",
-                as_of=shop.now,
-                action=action,
-                kind=action.split(":")[0],
-                propensity=1.0,
-                floor=0.02,
-                seed="s",
-                latency_ms=1.0,
-                candidates=[
-                    {"id": name, "kind": "script", "rank": rank, "score": 0.9 - rank / 10, "why": ["reason:quality"]}
-                    for rank, name in enumerate(candidates)
-                ],
-            )
-        )
-    )
-    return decision_id
 
 
 def add_score(shop: Any, conv: str, seq: int, churn: float | None, **values: Any) -> None:
@@ -132,8 +102,8 @@ def test_everything_about_a_known_customer_is_in_one_place(stocked: Any) -> None
         reasons=[{"reason": "quality", "probability": 0.71}],
         drivers=[{"kind": "turn", "code": "turn", "effect": 0.28, "seq": 2}],
     )
-    decide(shop, conv, 1, "reply:ack@en", ["ack@en"])
-    made = decide(shop, conv, 2, "offer:v10", ["replace@en", "named@en", "voucher@en", "kettle", "gone@en"])
+    shop.decide(conv, 1, "reply:ack@en", ["ack@en"])
+    made = shop.decide(conv, 2, "offer:v10", ["replace@en", "named@en", "voucher@en", "kettle", "gone@en"])
     shop.write(
         lambda connection: connection.execute(
             insert(wallet_entry).values(
@@ -199,7 +169,7 @@ def test_a_guest_shows_no_orders_even_under_a_known_number(shop: Any) -> None:
 
 def test_what_was_sent_already_is_not_suggested_again(stocked: Any) -> None:
     conv = stocked.talk("broken")
-    decide(stocked, conv, 1, "reply:replace@en", ["replace@en", "voucher@en"])
+    stocked.decide(conv, 1, "reply:replace@en", ["replace@en", "voucher@en"])
     stocked.say(conv, "I'm sending a new one today.", "bot", data={"script": "replace@en"})
     assert [one["id"] for one in build(stocked, conv)["suggestions"]["scripts"]] == ["voucher@en"]
 

@@ -217,23 +217,18 @@ def test_a_stale_console_cannot_send_into_a_later_assignment(shop: Any) -> None:
     assert code(shop.write, commands.hand_back, anna, conv, assign_epoch=epoch, now=shop.now) == "stale"
 
 
-def test_what_became_of_a_suggestion_is_written_down(shop: Any) -> None:
+def test_what_became_of_suggestions_is_written_down_once(shop: Any) -> None:
     anna = shop.hire()
     conv, epoch = shop.assigned(anna)
-    for edited in (False, True):
-        shop.write(
-            commands.send,
-            anna,
-            conv,
-            cmid=cmid(),
-            body="We replace it",
-            assign_epoch=epoch,
-            now=shop.now,
-            suggestion=("replace@en", edited),
-        )
-    assert [(row["document_id"], row["use"]) for row in shop.rows(select(suggestion_use))] == [
-        ("replace@en", "accepted"),
-        ("replace@en", "edited"),
+    shop.decide(conv, 1, "reply:ack@en", ["replace@en", "voucher@en", "sorry@en", "late@en"])
+    for suggestion in (("replace@en", True), None, ("replace@en", False)):
+        said = {"cmid": cmid(), "body": "We replace it", "assign_epoch": epoch, "now": shop.now}
+        shop.write(commands.send, anna, conv, suggestion=suggestion, **said)
+    assert [(row["seq"], row["document_id"], row["use"]) for row in shop.rows(select(suggestion_use))] == [
+        (4, "replace@en", "edited"),
+        (4, "voucher@en", "ignored"),
+        (4, "sorry@en", "ignored"),
+        (6, "replace@en", "accepted"),
     ]
 
 

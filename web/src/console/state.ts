@@ -33,6 +33,8 @@ export interface Thread {
   notes: Note[];
   watchers: string[];
   typing: string[];
+  /** The contact has seen everything up to this seq. */
+  seen: number;
   pending: Pending[];
   draft: Draft;
   /** Events beyond a gap came: what is missing must be asked for again. */
@@ -97,7 +99,7 @@ export const EMPTY_DRAFT: Draft = { text: "", mode: "reply", from: null };
 
 export function emptyThread(conv: string): Thread {
   return {
-    conv, bundle: null, error: null, events: [], scores: [], notes: [], watchers: [], typing: [], pending: [], draft: EMPTY_DRAFT, gap: false, stale: false,
+    conv, bundle: null, error: null, events: [], scores: [], notes: [], watchers: [], typing: [], seen: 0, pending: [], draft: EMPTY_DRAFT, gap: false, stale: false,
   };
 }
 
@@ -191,6 +193,8 @@ function onFrame(state: State, frame: DeskServerFrame, now: number): State {
     }
     case "watching":
       return onThread(state, frame.conv, (thread) => ({ ...thread, watchers: frame.agents, typing: frame.typing }));
+    case "seen":
+      return onThread(state, frame.conv, (thread) => (frame.seq > thread.seen ? { ...thread, seen: frame.seq } : thread));
     case "caught":
       return onThread(state, frame.conv, (thread) => {
         const gap = frame.head > lastSeq(thread.events);

@@ -131,6 +131,14 @@ export interface SetPresence {
   state: "available" | "away" | "offline";
 }
 
+/** Set it aside until `until` (UTC ms), or until the contact writes. */
+export interface Snooze {
+  t: "snooze";
+  assign_epoch: number;
+  conv: string;
+  until: number;
+}
+
 /** Which suggestion a message came from, and whether it was edited. */
 export interface Suggestion {
   edited: boolean;
@@ -143,26 +151,44 @@ export interface TakeOver {
   conv: string;
 }
 
+/** Pass it on: to the colleague `to`, who is asked first, or to whoever is free. `note` becomes a private note. */
+export interface Transfer {
+  t: "transfer";
+  assign_epoch: number;
+  cmid: string;
+  conv: string;
+  note?: string;
+  to?: string | null;
+}
+
 /** Stop following. */
 export interface Unwatch {
   t: "unwatch";
   conv: string;
 }
 
-/** Follow a conversation: events after `after`, then live ones, scores and notes. */
+/** Follow a conversation: events after `after`, then live ones, scores and notes. `silent`: supervisors may look unseen. */
 export interface Watch {
   t: "watch";
   after?: number;
   conv: string;
+  silent?: boolean;
 }
 
-export type DeskClientFrame = DeskHello | SetPresence | Watch | Unwatch | Accept | Decline | AgentMsg | AgentNote | ReturnToBot | TakeOver | Resolve | DeskTyping | DeskSeen | DeskPing;
+export type DeskClientFrame = DeskHello | SetPresence | Watch | Unwatch | Accept | Decline | AgentMsg | AgentNote | Transfer | Snooze | ReturnToBot | TakeOver | Resolve | DeskTyping | DeskSeen | DeskPing;
 
 /** End of the replay after `watch`: everything up to `head` has been sent. */
 export interface Caught {
   t: "caught";
   conv: string;
   head: number;
+}
+
+/** The contact has seen everything up to `seq`; lossy. */
+export interface ContactSeen {
+  t: "seen";
+  conv: string;
+  seq: number;
 }
 
 /** The whole desk as this agent may see it, whenever it changes. */
@@ -175,6 +201,7 @@ export interface Desk {
   offered: TaskCard[];
   others: TaskCard[];
   presence: "available" | "away" | "offline";
+  team: TeamMember[];
   waiting: TaskCard[];
 }
 
@@ -296,12 +323,23 @@ export interface TaskCard {
   reason: string;
   reasons: string[];
   risk?: number | null;
+  snoozed_until?: number | null;
   state: "queued" | "offered" | "assigned" | "wrap_up";
   task: string;
   unread: number;
   value_at_stake: number;
   verified: boolean;
   waiting_since: number;
+}
+
+/** A colleague, to pass a conversation on to. */
+export interface TeamMember {
+  capacity: number;
+  id: string;
+  languages: string[];
+  load: number;
+  name: string;
+  presence: "available" | "away" | "offline";
 }
 
 /** Who looks at and who types in a conversation. */
@@ -312,12 +350,13 @@ export interface Watching {
   typing: string[];
 }
 
-export type DeskServerFrame = DeskReady | Desk | DeskEv | DeskScore | DeskNote | Watching | Caught | DeskAck | Done | Refused | DeskPong | DeskDrain;
+export type DeskServerFrame = DeskReady | Desk | DeskEv | DeskScore | DeskNote | Watching | ContactSeen | Caught | DeskAck | Done | Refused | DeskPong | DeskDrain;
 
 /** What `decode` checks of a DeskServerFrame: the fields of each frame by tag, and of what it holds by name. */
 export const deskServerFrameShapes = {
   caught: "conv:s,head:n",
-  desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,waiting:*TaskCard",
+  seen: "conv:s,seq:n",
+  desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard",
   ack: "cmid:s,conv:s,dup:b,seq?:n",
   drain: "after_ms:n",
   ev: "conv:s,ev:@Ev",
@@ -328,7 +367,8 @@ export const deskServerFrameShapes = {
   done: "assign_epoch?:n,command:s,conv?:s,task?:s",
   Ev: "at:n,body?:s,cmid?:s,data:o,from:s,id:s,kind:s,name?:s,reply_to?:n,seq:n",
   refused: "cmid?:s,code:s,command:s,conv?:s,retry:b,task?:s",
-  TaskCard: "agent?:s,agent_id?:s,assign_epoch:n,band?:s,conv:s,currency:s,deadline?:n,due_at?:n,locale:s,name:s,offer?:s,preview:s,preview_from:s,reason:s,reasons:a,risk?:n,state:s,task:s,unread:n,value_at_stake:n,verified:b,waiting_since:n",
+  TaskCard: "agent?:s,agent_id?:s,assign_epoch:n,band?:s,conv:s,currency:s,deadline?:n,due_at?:n,locale:s,name:s,offer?:s,preview:s,preview_from:s,reason:s,reasons:a,risk?:n,snoozed_until?:n,state:s,task:s,unread:n,value_at_stake:n,verified:b,waiting_since:n",
+  TeamMember: "capacity:n,id:s,languages:a,load:n,name:s,presence:s",
   watching: "agents:a,conv:s,typing:a",
 } as const;
 
