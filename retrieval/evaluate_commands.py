@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from retrieval import catalogue, intents, judged, store
+from retrieval import baskets, catalogue, intents, judged, store
 from retrieval.commands import AsJson, EncoderName, load_encoder, print_json, progress_bars, report_faults, stop
 from retrieval.documents import Encoder, Product
+from retrieval.recommend import DAY_MS
 from retrieval.rerank import Reranker
 
 _out = Console(highlight=False, soft_wrap=True)
@@ -172,4 +173,59 @@ def scripts(
         ]
         table.add_row(label, *cells)
     _out.print(f"{answer['n_queries']} questions, {answer['n_intents']} intents, {len(corpus)} examples")
+    _out.print(table)
+
+
+def recommend(
+    transactions: Annotated[Path, typer.Option(help="CSV of order lines.", exists=True, dir_okay=False)],
+    columns: Annotated[
+        list[str],
+        typer.Option(
+            "--map", help="Which column is what: customer=…, order=…, product=…, time=…, quantity=… (repeat)."
+        ),
+    ],
+    days: Annotated[
+        int, typer.Option(min=1, help="Length of the test window, and of each training window before.")
+    ] = 30,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Folder to save a recommender in that is learned on all orders.", file_okay=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Next basket of customers who come back, split by time and ranked over all products, against plain recommenders."""
+    pairs = [pair.partition("=") for one in columns for pair in one.replace(",", " ").split()]
+    if any(not (name and column) for name, _, column in pairs):
+        raise stop("--map expects name=COLUMN")
+    try:
+        orders, faults = baskets.load_orders(transactions, {name: column for name, _, column in pairs})
+        report_faults(faults)
+        if not orders:
+            raise stop("no purchases are left to evaluate")
+        window = days * DAY_MS
+        end = max(lines[-1].at_ms for lines in orders.values()) + 1
+        with progress_bars() as progress:
+            answer = baskets.evaluate(orders, end - window, end, window, progress)
+            if save is not None:
+                baskets.learn(orders, end, window, progress).save(save)
+    except ValueError as fault:
+        raise stop(str(fault)) from None
+    except ImportError as fault:
+        raise stop(f"{fault.name} is missing: pip install 'staywell[train]'") from None
+    answer["days"] = days
+    if as_json:
+        print_json(answer)
+        return
+    table = Table("", "nDCG@10", "hit@10", "coverage", "blend better by (nDCG@10)", box=None)
+    for way in baskets.WAYS:
+        gain = answer["gain"]["ndcg@10"].get(way)
+        low, high = answer["intervals"]["ndcg@10"][way]
+        table.add_row(
+            way,
+            f"{answer['ndcg@10'][way]:.4f} ({low:.4f}–{high:.4f})",
+            f"{answer['hit@10'][way]:.3f}",
+            f"{answer['coverage'][way]:.3f}",
+            "" if gain is None else f"{gain['difference']:+.4f} ({gain['low']:+.4f} … {gain['high']:+.4f})",
+        )
+    _out.print(f"{answer['n_customers']} customers, {answer['n_products']} products, last {days} days")
     _out.print(table)

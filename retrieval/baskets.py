@@ -1,0 +1,278 @@
+"""Learning the recommender from orders, and measuring it on the next basket: split by time, ranked over every product."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import metrics
+from retrieval.errors import RowFault
+from retrieval.recommend import DAY_MS, FEATURES, Knowledge, Purchase, Recommender, evidence
+
+FACTORS, ITERATIONS, CONFIDENCE, REGULARISATION = 64, 15, 4.0, 0.1
+NEIGHBOURS = 100
+WINDOWS = 3  # training windows before the test
+NEGATIVES = 80  # for each customer and window
+TREES = 250
+SEED = 11
+WAYS = ("popularity", "item_knn", "als", "bought_before", "blend")
+COLUMNS = ("customer", "order", "product", "time")
+_TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")
+_PARAMETERS: dict[str, Any] = {
+    "objective": "binary",
+    "num_leaves": 31,
+    "learning_rate": 0.05,
+    "min_data_in_leaf": 80,
+    "lambda_l2": 5.0,
+    "feature_fraction": 0.8,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "seed": SEED,
+    "verbose": -1,
+}
+Baskets = Mapping[str, Sequence[Purchase]]  # by customer, in order of time
+Progress = Callable[[str, int, int], None]
+
+
+def load_orders(path: Path, columns: Mapping[str, str]) -> tuple[dict[str, list[Purchase]], list[RowFault]]:
+    """Purchases by customer, in order of time, from a CSV (also `.gz`) whose columns `columns` names.
+
+    `columns` maps customer, order, product and time, and optionally quantity; lines with a quantity of zero or less (returns,
+    cancellations) and lines without a customer are no purchases. Raises ValueError when the file cannot be used.
+    """
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise ValueError(f"--map {missing[0]}=COLUMN is missing")
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        absent = set(columns.values()) - set(reader.fieldnames or ())
+    except (OSError, EOFError, UnicodeDecodeError) as fault:
+        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    if absent:
+        raise ValueError(f"{path.name}: column {min(absent)!r} is missing")
+    found: dict[str, list[Purchase]] = {}
+    faults: list[RowFault] = []
+    for row in reader:
+        customer, product = (row[columns["customer"]] or "").strip(), (row[columns["product"]] or "").strip()
+        if not customer or not product:
+            continue
+        try:
+            at = parse_time(row[columns["time"]] or "")
+            bought = "quantity" not in columns or float(row[columns["quantity"]]) > 0
+        except ValueError as fault:
+            faults.append(RowFault(reader.line_num, str(fault), path.name))
+            continue
+        if bought:
+            found.setdefault(customer, []).append(Purchase(product, (row[columns["order"]] or "").strip(), at))
+    for purchases in found.values():
+        purchases.sort(key=lambda purchase: purchase.at_ms)
+    return found, faults
+
+
+def parse_time(text: str) -> int:
+    """UTC milliseconds of a date or time; without a zone it is UTC. Raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        for form in _TIMES:
+            try:
+                moment = datetime.strptime(text.strip(), form)  # noqa: DTZ007 - the zone is set below
+                break
+            except ValueError:
+                continue
+        else:
+            raise ValueError(f"time {text!r} is not understood") from None
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Knowledge up to a moment, with the factors of the customers known then (for the plain baseline)."""
+
+    knowledge: Knowledge
+    customers: dict[str, NDArray[np.float32]]
+
+
+def know(baskets: Baskets, as_of_ms: int) -> Learned:
+    """What the purchases before `as_of_ms` teach about products. Needs the `train` extra (implicit, scipy)."""
+    from implicit.als import AlternatingLeastSquares
+    from implicit.nearest_neighbours import CosineRecommender
+    from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
+
+    past = {name: [one for one in lines if one.at_ms < as_of_ms] for name, lines in baskets.items()}
+    past = {name: lines for name, lines in past.items() if lines}
+    products = tuple(sorted({one.product for lines in past.values() for one in lines}))
+    index = {name: number for number, name in enumerate(products)}
+    orders: dict[tuple[int, int], set[str]] = {}
+    month, quarter, ever = (np.zeros(len(products), dtype=np.float32) for _ in range(3))
+    first = np.full(len(products), as_of_ms, dtype=np.int64)
+    last = np.zeros(len(products), dtype=np.int64)
+    sold: set[tuple[int, str]] = set()
+    for customer, lines in enumerate(past.values()):
+        for one in lines:
+            item = index[one.product]
+            orders.setdefault((customer, item), set()).add(one.order)
+            first[item], last[item] = min(first[item], one.at_ms), max(last[item], one.at_ms)
+            if (item, one.order) in sold:
+                continue
+            sold.add((item, one.order))
+            age = (as_of_ms - one.at_ms) / DAY_MS
+            ever[item] += 1
+            month[item] += age < 30
+            quarter[item] += age < 90
+    pairs = np.asarray(list(orders), dtype=np.int64)
+    counts = np.asarray([len(found) for found in orders.values()], dtype=np.float32)
+    matrix = csr_matrix((counts, (pairs[:, 0], pairs[:, 1])), shape=(len(past), len(products)))
+    buyers = np.bincount(pairs[:, 1], minlength=len(products))
+    returning = np.bincount(pairs[:, 1], counts > 1, minlength=len(products))
+    with threadpool_limits(1, "blas"):
+        factors = AlternatingLeastSquares(
+            factors=FACTORS,
+            regularization=REGULARISATION,
+            alpha=CONFIDENCE,
+            iterations=ITERATIONS,
+            num_threads=1,
+            random_state=SEED,
+        )
+        factors.fit(matrix, show_progress=False)
+        near = CosineRecommender(K=NEIGHBOURS, num_threads=1)
+        near.fit(matrix, show_progress=False)
+    similar = csr_matrix(near.similarity)
+    knowledge = Knowledge(
+        as_of_ms=as_of_ms,
+        products=products,
+        factors=np.asarray(factors.item_factors, dtype=np.float32),
+        confidence=CONFIDENCE,
+        regularisation=REGULARISATION,
+        similar_starts=similar.indptr.astype(np.int64),
+        similar_to=similar.indices.astype(np.int32),
+        similarity=similar.data.astype(np.float32),
+        month=month,
+        quarter=quarter,
+        ever=ever,
+        first_ms=first,
+        last_ms=last,
+        again=(returning / np.maximum(buyers, 1)).astype(np.float32),
+    )
+    customers = dict(zip(past, np.asarray(factors.user_factors, dtype=np.float32), strict=True))
+    return Learned(knowledge, customers)
+
+
+def next_baskets(baskets: Baskets, start_ms: int, end_ms: int) -> dict[str, set[str]]:
+    """The first basket in [start, end) of every customer who bought before; products never sold before are included."""
+    found: dict[str, set[str]] = {}
+    for customer, lines in baskets.items():
+        later = [one for one in lines if start_ms <= one.at_ms < end_ms]
+        if later and lines[0].at_ms < start_ms:
+            found[customer] = {one.product for one in later if one.order == later[0].order}
+    return found
+
+
+def train(baskets: Baskets, until_ms: int, window_ms: int, progress: Progress | None = None) -> Any:
+    """The blend, learned on the windows that end at or before `until_ms`. Returns a LightGBM booster."""
+    random = np.random.default_rng(SEED)
+    rows: list[NDArray[np.float32]] = []
+    labels: list[NDArray[np.float32]] = []
+    for number in range(WINDOWS, 0, -1):
+        start = until_ms - number * window_ms
+        wanted = next_baskets(baskets, start, start + window_ms)
+        if not wanted:
+            continue
+        known = know(baskets, start).knowledge
+        index = known.index()
+        for customer, basket in wanted.items():
+            seen = evidence(known, index, baskets[customer], start)
+            hit = np.asarray([known.products[item] in basket for item in seen.pool.tolist()])
+            misses = np.flatnonzero(~hit)
+            kept = np.concatenate([np.flatnonzero(hit), random.permutation(misses)[:NEGATIVES]])
+            rows.append(seen.features[seen.pool[kept]])
+            labels.append(hit[kept].astype(np.float32))
+        if progress is not None:
+            progress("training windows", WINDOWS - number + 1, WINDOWS)
+    if not rows or not np.concatenate(labels).any():
+        raise ValueError("too few orders to learn from: nobody bought again in the training windows")
+    data = lightgbm.Dataset(np.vstack(rows), np.concatenate(labels), feature_name=list(FEATURES))
+    return lightgbm.train(_PARAMETERS, data, num_boost_round=TREES)
+
+
+def learn(baskets: Baskets, now_ms: int, window_ms: int, progress: Progress | None = None) -> Recommender:
+    """A recommender for serving: the blend from past windows, over what is known now."""
+    return Recommender(know(baskets, now_ms).knowledge, train(baskets, now_ms, window_ms, progress))
+
+
+def evaluate(
+    baskets: Baskets, start_ms: int, end_ms: int, window_ms: int, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Next basket in [start, end) from what was known at its start; every way ranks every product, bought ones included.
+
+    The blend is learned on windows before the start alone. Raises ValueError when there is nobody to ask.
+    """
+    wanted = next_baskets(baskets, start_ms, end_ms)
+    if not wanted:
+        raise ValueError("nobody who bought before bought again in the test window")
+    learned = know(baskets, start_ms)
+    known = learned.knowledge
+    model = train(baskets, start_ms, window_ms, progress)
+    recommender = Recommender(known, model)
+    index = known.index()
+    hits: dict[str, dict[str, list[float]]] = {name: {way: [] for way in WAYS} for name in ("ndcg@10", "hit@10")}
+    shown: dict[str, set[int]] = {way: set() for way in WAYS}
+    repeats = 0.0
+    for number, (customer, basket) in enumerate(wanted.items(), start=1):
+        history = [one for one in baskets[customer] if one.at_ms < start_ms]
+        seen = evidence(known, index, history, start_ms).features
+        scores = {
+            "popularity": known.ever,
+            "item_knn": _plain_similar(known, index, history),
+            "als": known.factors @ learned.customers[customer],
+            "bought_before": seen[:, 0] + 1e-3 / (1.0 + seen[:, 2]) + 1e-9 * known.ever,
+            "blend": recommender.affinity(history, start_ms),
+        }
+        for way, values in scores.items():
+            best = np.argpartition(-values, 10)[:10]
+            best = best[np.argsort(-values[best], kind="stable")].tolist()
+            gains = [float(known.products[item] in basket) for item in best]
+            hits["ndcg@10"][way].append(metrics.ndcg(gains, [1.0] * len(basket), 10))
+            hits["hit@10"][way].append(float(any(gains)))
+            shown[way].update(best)
+        repeats += len(basket & {one.product for one in history}) / len(basket)
+        if progress is not None and (number % 50 == 0 or number == len(wanted)):
+            progress("customers", number, len(wanted))
+    answer: dict[str, Any] = {"n_customers": len(wanted), "n_products": len(known.products)}
+    for name, by_way in hits.items():
+        answer[name] = {way: float(np.mean(values)) for way, values in by_way.items()}
+    answer["coverage"] = {way: len(items) / len(known.products) for way, items in shown.items()}
+    answer["repeat_share"] = repeats / len(wanted)
+    answer["intervals"] = {
+        name: {way: list(metrics.interval(values)) for way, values in by_way.items()} for name, by_way in hits.items()
+    }
+    answer["gain"] = {
+        name: {way: metrics.paired(by_way["blend"], by_way[way]) for way in WAYS if way != "blend"}
+        for name, by_way in hits.items()
+    }
+    return answer
+
+
+def _plain_similar(known: Knowledge, index: Mapping[str, int], history: Sequence[Purchase]) -> NDArray[np.float32]:
+    """The item-kNN baseline as it is usually served: similarities summed over the orders of each product."""
+    total = np.zeros(len(known.products), dtype=np.float32)
+    for product, _ in {(one.product, one.order) for one in history}:
+        start, end = known.similar_starts[index[product] : index[product] + 2].tolist()
+        total[known.similar_to[start:end]] += known.similarity[start:end]
+    return total
