@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -111,6 +112,9 @@ def _listen(services: Services, *, demo: bool) -> None:
         timeout_graceful_shutdown=5,
         **server_options(),
     )
+    # uvicorn raises the signal again once it has shut down; by default that would end the process before storage is closed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
     try:
         Server(config).run()
     finally:
