@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 SCRIPTS: Final = 10
 PRODUCTS: Final = 3
+CLARIFYING: Final = 4
+WORDINGS_KEPT: Final = 256  # sets: sites × languages × what is known
 PRODUCT_RELEVANT: Final = 0.35  # a product search score below it is a shot in the dark
 
 
@@ -47,6 +49,7 @@ class Finder:
         self._retrievers = retrievers
         self._deadline_s = deadline_ms / 1000
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
+        self._wordings: dict[tuple[str, str, str, frozenset[str]], dict[str, Script]] = {}
 
     async def find(self, wanted: Wanted) -> Found:
         """What was found, or a Found whose `unavailable` says why there is nothing. Never raises."""
@@ -104,13 +107,25 @@ class Finder:
             and candidate.document.intent not in wording.RULED_INTENTS
             and candidate.document.intent != wording.CLARIFY_INTENT
         ]
+        version = self._retrievers.version(wanted.site_id)
         return Found(
             scripts=found,
-            clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, context)),
-            handoff=_handoffs(retriever, context),
+            clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, replace(context, k=CLARIFYING))),
+            handoff=self._handoff_wordings(retriever, wanted, version, context),
             products=products,
-            index=self._retrievers.version(wanted.site_id),
+            index=version,
         )
+
+    def _handoff_wordings(
+        self, retriever: Retriever, wanted: Wanted, version: str, context: SearchContext
+    ) -> dict[str, Script]:
+        """They change with the index only, so each set is looked up once."""
+        key = (wanted.site_id, version, context.locale, context.known)
+        if key not in self._wordings:
+            if len(self._wordings) >= WORDINGS_KEPT:
+                self._wordings.clear()
+            self._wordings[key] = _handoffs(retriever, context)
+        return self._wordings[key]
 
 
 def _handoffs(retriever: Retriever, context: SearchContext) -> dict[str, Script]:

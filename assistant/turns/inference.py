@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -55,12 +55,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the models made of a turn. `embedded` holds the vectors made now, by seq, to be stored."""
+    """What the models made of a turn. `embedded` holds the vectors made now, by seq, to be stored.
+
+    `late` is set when the deadline passed while the models were at work: what they make of the turn still comes, too late for
+    this turn and in time for the next.
+    """
 
     turn_vector: Vector | Unavailable
     score: RiskScore | Unavailable
     state: State | None = None
     embedded: Mapping[int, Vector] = field(default_factory=dict)
+    late: Future[Reading] | None = None
 
 
 @dataclass(slots=True)
@@ -107,10 +112,10 @@ class Inference:
             return _nothing("overload")
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await asyncio.wrap_future(waiting.done)
+                return await asyncio.shield(asyncio.wrap_future(waiting.done))
         except TimeoutError:
-            waiting.done.cancel()
-            return _nothing("deadline")
+            late = None if waiting.done.cancel() else waiting.done
+            return replace(_nothing("deadline"), late=late)
 
     def close(self) -> None:
         """Answers what waits, then stops."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from assistant.turns.ports import State
+from retrieval.documents import Vector
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The state after the message `seq`, in one epoch of the conversation, of one model."""
+    """The state after the message `seq`, in one epoch of the conversation, of one model.
+
+    `unsaved` holds vectors by seq that came too late for the transaction of their turn.
+    """
 
     seq: int
     epoch: str
     model: str
     state: State
+    unsaved: Mapping[int, Vector] = field(default_factory=dict)
 
 
 class StateCache:
@@ -34,7 +40,10 @@ class StateCache:
         return kept
 
     def put(self, conversation_id: str, kept: Kept) -> None:
-        """Keeps a state; the one that was used longest ago makes room."""
+        """Keeps a state, unless a later one is there already; the one that was used longest ago makes room."""
+        known = self._kept.get(conversation_id)
+        if known is not None and (known.epoch, known.model) == (kept.epoch, kept.model) and known.seq > kept.seq:
+            return
         self._kept[conversation_id] = kept
         self._kept.move_to_end(conversation_id)
         while len(self._kept) > self._size:

@@ -7,6 +7,7 @@ A turn always ends with one score row and one decision row, and with a reply, a 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 
@@ -76,6 +77,8 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     )
     model_s = time.perf_counter() - asked_at
     parts.metrics.model.observe(model_s)
+    if kept is not None and kept.unsaved:
+        reading = replace(reading, embedded={**kept.unsaved, **reading.embedded})
 
     paused_s = await _pause(turn, parts)
     evidence = Evidence(
@@ -92,9 +95,7 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     now = parts.now()
     settled = await parts.storage.write(lambda connection: settle(connection, turn, evidence, parts.rules, now=now))
 
-    if reading.state is not None:
-        epoch = turn.conversation["epoch"]
-        parts.states.put(job.conversation_id, Kept(job.seq, epoch, parts.inference.model, reading.state))
+    _keep(turn, reading, parts, saved=True)
     _tell(turn, settled, parts, seconds=time.perf_counter() - started - paused_s)
     return settled
 
@@ -106,6 +107,18 @@ async def fall_back(job: Job, parts: Parts) -> Settled:
     settled = await parts.storage.write(lambda connection: _settle_without(connection, turn, parts, now))
     _tell(turn, settled, parts, seconds=0.0)
     return settled
+
+
+def _keep(turn: Turn, reading: Reading, parts: Parts, *, saved: bool) -> None:
+    """Remembers the model's state for the next turn; what is late is remembered when it comes."""
+    if reading.late is not None:
+        asyncio.wrap_future(reading.late).add_done_callback(
+            lambda late: None if late.cancelled() else _keep(turn, late.result(), parts, saved=False)
+        )
+    if reading.state is not None:
+        unsaved = {} if saved else reading.embedded
+        epoch, model = turn.conversation["epoch"], parts.inference.model
+        parts.states.put(turn.job.conversation_id, Kept(turn.job.seq, epoch, model, reading.state, unsaved))
 
 
 async def _load(job: Job, parts: Parts, *, after: int) -> Turn:

@@ -167,15 +167,16 @@ async def test_an_agent_who_takes_over_during_the_pause_silences_the_bot(shop: A
 
 
 async def test_a_burst_is_answered_once(shop: Any) -> None:
-    shop.with_parts(burst_pause_ms=400)
+    shop.with_parts(burst_pause_ms=5000)
     shop.say("where is")
     (first,) = shop.lease()
     working = asyncio.create_task(handle_turn(first, shop.parts))
     await asyncio.sleep(0.05)
     shop.say("my parcel")
     shop.parts.bus.publish(f"conv:{shop.conversation_id}")
-    settled = await asyncio.wait_for(working, 0.3)  # sooner than the pause
+    settled = await asyncio.wait_for(working, 4)  # sooner than the pause
     assert (settled.kind, settled.rule) == ("none", "superseded")
+    shop.with_parts(burst_pause_ms=0)
     (second,) = shop.lease()
     assert (await handle_turn(second, shop.parts)).kind == "reply"
     assert shop.retriever.asked[-1][1] == "where is\nmy parcel"
@@ -379,4 +380,18 @@ async def test_the_fallback_is_honest_and_calls_a_person(shop: Any) -> None:
     assert "出了点问题" in shop.events[1].body
     assert shop.events[2].kind == "escalated"
     assert shop.scores[0].unavailable == "turn_failed"
+    sound(shop)
+
+
+async def test_what_the_models_say_too_late_serves_the_next_turn(shop: Any) -> None:
+    shop.scorer.slow_s = 0.4
+    await shop.turn("where is my parcel")  # given up after 300 ms
+    assert shop.scores[0].unavailable == "deadline"
+    assert shop.rows(turn_vector) == []
+    await asyncio.sleep(0.3)
+    shop.scorer.slow_s = 0.0
+    await shop.turn("it is still not here")
+    assert shop.scores[1].churn == pytest.approx(0.1)
+    assert [line.partition(":")[0] for line in shop.scorer.heard[-1]] == ["contact", "bot", "contact"]
+    assert [row.seq for row in shop.rows(turn_vector)] == [1, 2, 3]  # the late one was stored after all
     sound(shop)
