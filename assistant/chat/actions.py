@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from assistant.chat.service import ChatDeps, own
-from assistant.conversations import cards, store
+from assistant.conversations import cards, contacts, store
 from assistant.conversations.store import NewEvent
+from assistant.errors import Conflict
 from assistant.escalation import commands as escalation
 from assistant.identity.widget import Access
 from assistant.outcomes.store import record
@@ -91,6 +92,15 @@ class ContactActions:
             return appended.seq
 
         return await self._published(conversation_id, work)
+
+    async def introduce(self, access: Access, *, name: str | None, email: str | None) -> None:
+        """Notes what a guest says of themselves. Raises Conflict(`verified`): the shop has said who this is."""
+
+        def work(connection: Connection) -> None:
+            if not contacts.introduce(connection, access.contact_id, site_id=access.site_id, name=name, email=email):
+                raise Conflict("the shop has said who this is", code="verified")
+
+        await self._deps.storage.write(work)
 
     async def click(self, access: Access, conversation_id: str, *, product: str, decision: str | None) -> None:
         """Records that a product card was opened; once a card. Raises NotFound for a product that was not shown here."""

@@ -64,6 +64,13 @@ class OfferBody(_Body):
     accepted: bool
 
 
+class DetailsBody(_Body):
+    """What a guest says of themselves before the first message."""
+
+    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
+    email: Annotated[Text, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")] | None = None
+
+
 class ResolveBody(_Body):
     """The contact ends the conversation."""
 
@@ -141,6 +148,11 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
         who = await access(authorization)
         epoch, events, more = await service.history(who, conv, before=before, limit=limit)
         return {"conv": conv, "epoch": epoch, "events": [encode_ev(event) for event in events], "more": more}
+
+    @router.post("/api/widget/details")
+    async def details(body: DetailsBody, authorization: Authorization = "") -> dict[str, Any]:
+        await actions.introduce(await access(authorization), name=body.name, email=body.email)
+        return {}
 
     @router.post("/api/widget/csat")
     async def csat(body: CsatBody, authorization: Authorization = "") -> dict[str, int]:

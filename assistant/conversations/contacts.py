@@ -50,6 +50,21 @@ def add_guest(
     )
 
 
+def introduce(
+    connection: Connection, contact_id: str, *, site_id: str, name: str | None = None, email: str | None = None
+) -> bool:
+    """Notes what a guest says of themselves; None: not said. False, and nothing noted, for a contact that the shop vouches for."""
+    said = {column: value for column, value in (("name", name), ("email", email)) if value is not None}
+    if not said:
+        return _is_guest(connection, contact_id, site_id)
+    noted = connection.execute(
+        update(contact)
+        .where(contact.c.id == contact_id, contact.c.site_id == site_id, contact.c.external_id.is_(None))
+        .values(**said)
+    )
+    return noted.rowcount == 1
+
+
 def identify(
     connection: Connection, profile: Profile, *, site_id: str, now: int, guest_id: str | None = None
 ) -> RowMapping:

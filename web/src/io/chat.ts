@@ -26,17 +26,17 @@ export interface ChatClient {
   call<T>(path: string, body: Record<string, unknown>): Promise<Answer<T>>;
 }
 
-const isKept = (value: unknown): value is Kept =>
-  typeof value === "object" && value !== null && "resume" in value && "subject" in value;
+const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-const isOutgoing = (value: unknown): value is Outgoing =>
-  typeof value === "object" && value !== null && ["cmid", "body", "kind"].every((key) => typeof Reflect.get(value, key) === "string");
+/** What was written but not confirmed on an earlier page, oldest first. */
+function keptOutbox(store: Store): Outgoing[] {
+  const items = store.all("out:") as (Outgoing | null)[];
+  return items.filter((item): item is Outgoing => text(item?.cmid) !== null && text(item?.body) !== null).sort((a, b) => a.at - b.at);
+}
 
 export function chatClient(site: string, locale: string, store: Store): ChatClient {
-  const kept = store.get("kept");
-  const outbox = store.all("out:").filter(isOutgoing);
-  outbox.sort((a, b) => a.at - b.at);
-  let state = initialChat(locale, isKept(kept) ? kept : { resume: null, subject: null }, outbox);
+  const kept = store.get("kept") as Partial<Kept> | null;
+  let state = initialChat(locale, { resume: text(kept?.resume), subject: text(kept?.subject) }, keptOutbox(store));
   let socket: WebSocket | null = null;
   let [changed, news, identityNeeded]: [() => void, (ev: Ev) => void, () => void] = [nothing, nothing, nothing];
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
@@ -88,14 +88,14 @@ export function chatClient(site: string, locale: string, store: Store): ChatClie
 
   async function session(effect: Extract<ChatEffect, { do: "session" }>): Promise<void> {
     const { identity, resume, locale } = effect;
-    const body = { site, locale, ...(identity ? { identity } : {}), ...(resume ? { resume } : {}) };
-    const answer = await call<SessionAnswer>("/api/widget/session", null, body);
+    const answer = await call<SessionAnswer>("/api/widget/session", null, { site, locale, identity, resume });
     dispatch(answer.ok ? { on: "session", answer: answer.value, identity } : { on: "session_failed", identity, ...answer });
   }
 
   async function history(conv: string, before: number | null): Promise<void> {
-    const query = new URLSearchParams({ conv, limit: String(PAGE), ...(before === null ? {} : { before: String(before) }) });
-    const answer = await call<HistoryPage>(`/api/widget/history?${query}`, state.session?.token);
+    const page = before === null ? "" : `&before=${before}`;
+    const path = `/api/widget/history?conv=${conv}&limit=${PAGE}${page}`;
+    const answer = await call<HistoryPage>(path, state.session?.token);
     dispatch(answer.ok ? { on: "history", page: answer.value, before } : { on: "history_failed", before, after: answer.after });
   }
 

@@ -8,12 +8,9 @@ const DEADLINE_MS = 15_000;
 export async function call<T>(path: string, token?: string | null, body?: unknown): Promise<Answer<T>> {
   try {
     const response = await fetch(path, {
-      method: body === undefined ? "GET" : "POST",
-      headers: {
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-        ...(token ? { Authorization: `Bearer ${token}` } : {}),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      method: body ? "POST" : "GET",
+      headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
+      body: body ? JSON.stringify(body) : null,
       credentials: "omit",
       signal: AbortSignal.timeout(DEADLINE_MS),
     });

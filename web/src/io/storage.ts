@@ -1,4 +1,7 @@
-/** Web storage that may be partitioned, full or forbidden: what cannot be kept is simply not there next time. */
+/**
+ * JSON values kept in the browser. An iframe of another site may be refused web storage, by the browser's rules or the user's; then
+ * partitioned cookies, which only this site on that page can see, take small values. What cannot be kept is not there next time.
+ */
 
 export interface Store {
   get(key: string): unknown;
@@ -8,27 +11,60 @@ export interface Store {
   all(prefix: string): unknown[];
 }
 
-/** JSON values under `<prefix>:<key>` in localStorage or sessionStorage. */
+interface Area {
+  names(): string[];
+  read(name: string): string | null | undefined;
+  write(name: string, text: string): void;
+  remove(name: string): void;
+}
+
+/** Browsers drop longer cookies, name and all. */
+const COOKIE_BYTES = 4000;
+const COOKIE_SECONDS = 180 * 86_400;
+
+const area = (kept: Storage): Area => ({
+  names: () => Object.keys(kept),
+  read: (name) => kept.getItem(name),
+  write: (name, text) => kept.setItem(name, text),
+  remove: (name) => kept.removeItem(name),
+});
+
+/** Sent with requests for this page alone. `life` in seconds, without it until the browser closes. */
+function cookies(life?: number): Area {
+  const all = () => document.cookie.split("; ").map((pair) => pair.split("=", 2).map(decodeURIComponent));
+  const write = (name: string, text: string, age = life) => {
+    const pair = `${encodeURIComponent(name)}=${encodeURIComponent(text)}`;
+    if (pair.length > COOKIE_BYTES) return;
+    const end = age === undefined ? "" : `;Max-Age=${age}`;
+    document.cookie = `${pair};Path=${location.pathname};Secure;SameSite=None;Partitioned${end}`;
+  };
+  return {
+    names: () => all().map(([name = ""]) => name),
+    read: (name) => all().find(([other]) => other === name)?.[1],
+    write,
+    remove: (name) => write(name, "", 0),
+  };
+}
+
+/** Values under `<prefix>:<key>`, for good (`localStorage`) or for a visit (`sessionStorage`). */
 export function storage(kind: "localStorage" | "sessionStorage", prefix: string): Store {
-  const attempt = <T>(use: (area: Storage) => T, otherwise: T): T => {
+  const attempt = <T>(use: () => T, otherwise: T): T => {
     try {
-      return use(window[kind]);
+      return use();
     } catch {
       return otherwise;
     }
   };
+  const kept = attempt(() => area(window[kind]), cookies(kind === "localStorage" ? COOKIE_SECONDS : undefined));
   const name = (key: string) => `${prefix}:${key}`;
-  const read = (area: Storage, full: string): unknown => {
-    const text = area.getItem(full);
-    return text === null ? null : JSON.parse(text);
-  };
+  const get = (full: string): unknown => attempt(() => JSON.parse(kept.read(full) || "null"), null);
   return {
-    get: (key) => attempt((area) => read(area, name(key)), null),
-    set: (key, value) => attempt((area) => area.setItem(name(key), JSON.stringify(value)), undefined),
-    remove: (key) => attempt((area) => area.removeItem(name(key)), undefined),
+    get: (key) => get(name(key)),
+    set: (key, value) => attempt(() => kept.write(name(key), JSON.stringify(value)), undefined),
+    remove: (key) => attempt(() => kept.remove(name(key)), undefined),
     all: (begin) =>
-      attempt((area) => Object.keys(area).filter((key) => key.startsWith(name(begin))), []).flatMap((key) =>
-        attempt((area) => [read(area, key)], []),
-      ),
+      attempt(() => kept.names(), [])
+        .filter((full) => full.startsWith(name(begin)))
+        .map(get),
   };
 }

@@ -13,16 +13,23 @@ import { Messages } from "./messages.tsx";
 const PATIENCE_MS = 600;
 
 export function App() {
-  const { state } = useChat();
+  const { state, gate } = useChat();
+  const more = later();
   return (
     <main class="chat">
       <Header />
       <Banner />
-      <Messages />
-      <div class="foot">
-        {state.mode !== "resolved" && <Composer />}
-        <Footer />
-      </div>
+      {gate ? (
+        more && <more.Gate />
+      ) : (
+        <>
+          <Messages />
+          <div class="foot">
+            {state.mode !== "resolved" && <Composer />}
+            <Footer />
+          </div>
+        </>
+      )}
     </main>
   );
 }

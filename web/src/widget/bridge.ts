@@ -13,7 +13,8 @@ export interface Look {
 }
 
 export type ToChat =
-  | { t: "init"; url: string; locale: string; look: Look; identity?: string | undefined; words?: Words | undefined }
+  /** `privacy`: address of a notice to agree to; `ask`: "name", "email" or both, to ask a guest for. Empty where not wanted. */
+  | { t: "init"; url: string; locale: string; look: Look; privacy: string; ask: string; identity?: string | undefined; words?: Words | undefined }
   | { t: "shown"; shown: boolean; focus: boolean }
   | { t: "identify"; identity?: string | undefined }
   | { t: "locale"; locale: string }
@@ -48,7 +49,7 @@ export type ToHost =
   | { t: "event"; name: string; detail: Record<string, unknown> };
 
 const toChat: Shapes = {
-  init: "url:s,locale:s,look:@Look,identity?:s,words?:@Words",
+  init: "url:s,locale:s,look:@Look,privacy:s,ask:s,identity?:s,words?:@Words",
   shown: "shown:b,focus:b",
   identify: "identity?:s",
   locale: "locale:s",

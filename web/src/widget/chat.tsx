@@ -8,7 +8,7 @@ import { storage } from "../io/storage.ts";
 import { App } from "./app.tsx";
 import { readToChat, type ToChat, type ToHost, type Words } from "./bridge.ts";
 import "./chat.css";
-import { shareChat } from "./context.ts";
+import { type Chat, shareChat } from "./context.ts";
 import { focusField } from "./composer.tsx";
 import { fetchMore } from "./later.ts";
 import { paint } from "./look.ts";
@@ -28,6 +28,8 @@ let words: readonly Words[] = [];
 let said = say("en", words);
 let draft = text(drafts.get("draft")) ?? "";
 let shown = false;
+let gate: Chat["gate"] = null;
+let details: Parameters<Chat["enter"]>[0] | null = null;
 let redraw = () => {};
 
 const client = chatClient(site, text(store.get("locale")) ?? query.get("locale") ?? "en", store);
@@ -71,6 +73,18 @@ function identify(identity: string | undefined): void {
   client.dispatch({ on: "identify", identity: identity ?? null, subject: subjectOf(identity) });
 }
 
+function start(): void {
+  gate = null;
+  client.dispatch({ on: "start" });
+}
+
+/** The contact agreed and said what was asked. */
+function enter(said: { name: string; email: string }): void {
+  store.set("entered", true);
+  details = said;
+  start();
+}
+
 function heard(message: ToChat): void {
   switch (message.t) {
     case "init":
@@ -78,7 +92,9 @@ function heard(message: ToChat): void {
       paint(message.look);
       void speak(text(store.get("locale")) ?? message.locale);
       identify(message.identity);
-      client.dispatch({ on: "start" });
+      // A customer whom the shop vouches for need not say who it is.
+      gate = { privacy: message.privacy, ask: message.identity ? "" : message.ask };
+      if (store.get("entered") || !(gate.privacy || gate.ask)) start();
       return toHost({ t: "ready" });
     case "shown":
       shown = message.shown;
@@ -112,6 +128,12 @@ function Root() {
   const active = state.last > 0 && mode !== "resolved";
   // Before it is needed, and again after each change should it have failed.
   useEffect(() => fetchMore(redraw), [state.last, mode]);
+  useEffect(() => {
+    if (!state.session || !details) return;
+    const { name, email } = details;
+    details = null;
+    if (name || email) void client.call("details", { conv: undefined, name: name || undefined, email: email || undefined });
+  }, [state.session]);
   useEffect(() => toHost({ t: "unread", count }), [count]);
   useEffect(() => toHost({ t: "active", active }), [active]);
   useEffect(() => toHost({ t: "event", name: "mode", detail: { mode, agent } }), [mode, agent]);
@@ -120,6 +142,8 @@ function Root() {
     said,
     page: host.page,
     origins: [location.origin, host.origin],
+    gate,
+    enter,
     draft,
     setDraft,
     dispatch: client.dispatch,
@@ -150,11 +174,12 @@ addEventListener("keydown", (event) => {
 
 document.addEventListener("visibilitychange", look);
 
+const plain = { theme: "auto", accent: "", font: "" };
 const root = document.getElementById("chat");
 if (root) render(<Root />, root);
 if (framed) void speak(client.state.locale);
 else {
   // Opened as a page of its own, the chat is its own host.
-  heard({ t: "init", url: location.href, locale: client.state.locale, look: { theme: "auto", accent: "", font: "" } });
+  heard({ t: "init", url: location.href, locale: client.state.locale, look: plain, privacy: "", ask: "" });
   heard({ t: "shown", shown: true, focus: true });
 }

@@ -10,6 +10,9 @@ export interface Chat {
   /** Address of the shop's page, and the origins whose links and pictures are ours to show. */
   page: string;
   origins: readonly string[];
+  /** What stands before the chat, until the contact has passed. */
+  gate: { privacy: string; ask: string } | null;
+  enter(details: { name: string; email: string }): void;
   draft: string;
   setDraft(text: string): void;
   dispatch(input: ChatInput): void;

@@ -1,7 +1,7 @@
 /**
  * `<staywell-chat site="KEY">`: the launcher in a shadow root and, once opened, the chat in an iframe of our own origin.
  *
- * Attributes: site, locale, theme (auto, light, dark), side (end, start), launcher (none hides it), proactive (rules), hidden.
+ * Attributes: site, locale, theme (auto, light, dark), side (end, start), launcher (none hides it), privacy, ask, proactive, hidden; see docs/embed.md.
  * Custom properties: --staywell-accent, --staywell-font, --staywell-offset-x, --staywell-offset-y, --staywell-z.
  * Parts: launcher, badge, panel, nudge. Events: see docs/embed.md, each `staywell:<name>`, bubbling.
  */
@@ -225,6 +225,8 @@ export class StaywellChat extends HTMLElement {
       url: location.href,
       locale: this.locale,
       look: this.#look(),
+      privacy: this.getAttribute("privacy") ?? "",
+      ask: this.getAttribute("ask") ?? "",
       identity: this.#jwt,
       words: this.#words,
     };

@@ -129,7 +129,7 @@ function Message({ ev, joined, delivery }: { ev: Ev; joined: boolean; delivery: 
       ) : null}
       {more && ev.kind === "products" && <more.Products ev={ev} />}
       {more && ev.kind === "offer" && <more.OfferCard ev={ev} />}
-      {(delivery === "seen" || delivery === "delivered") && <span class="meta">{said.t(delivery)}</span>}
+      {delivery && <span class="meta">{said.t(delivery)}</span>}
     </div>
   );
 }
@@ -150,7 +150,7 @@ function OutgoingLine({ item, delivery }: Extract<Item, { is: "outgoing" }>) {
         </button>
       </span>
     ) : (
-      <span class="meta">{said.t(delivery === "offline" ? "offline_send" : delivery === "delivered" ? "delivered" : "sending")}</span>
+      <span class="meta">{said.t(delivery)}</span>
     );
   return (
     <div class="message mine">

@@ -4,6 +4,7 @@ import "./more.css";
 export { default as english } from "../strings/widget-more.en.json" with { type: "json" };
 export { OfferCard, Products } from "./cards.tsx";
 export { shareChat } from "./context.ts";
+export { Gate } from "./gate.tsx";
 export { lend } from "./lent.ts";
 export { Rating } from "./rating.tsx";
 export { Tools } from "./tools.tsx";

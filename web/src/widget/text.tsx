@@ -8,7 +8,7 @@ export function Text({ body }: { body: string }) {
     <>
       {pieces(shown(body), origins).map((piece) =>
         piece.href ? (
-          <a href={piece.href} target="_top" rel="noopener noreferrer">
+          <a href={piece.href} target="_top" rel="noreferrer">
             {piece.text}
           </a>
         ) : (

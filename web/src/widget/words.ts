@@ -26,7 +26,7 @@ export function addEnglish(words: Readonly<Record<string, string>>): void {
   more = words;
 }
 
-const RTL = /^(ar|dv|fa|he|ku|ps|ur|yi)\b/i;
+const RTL = /^(ar|fa|he|ps|ur)\b/i;
 
 /** Strings of another language of ours; English comes with the script. */
 async function fetched(locale: string): Promise<Words[]> {

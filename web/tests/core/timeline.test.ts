@@ -35,11 +35,11 @@ test("without a connection own words wait and say so, whether the device or the 
   const w = talked();
   w.input({ on: "online", online: false });
   w.input({ on: "send", cmid: uuid(1), body: "x" });
-  assert.deepEqual([deliveries(w), banner(w.state)], [["offline"], "offline"]);
+  assert.deepEqual([deliveries(w), banner(w.state)], [["offline_send"], "offline"]);
   const other = talked();
   other.cut();
   other.input({ on: "send", cmid: uuid(1), body: "x" });
-  assert.deepEqual([deliveries(other), banner(other.state)], [["offline"], "connecting"]);
+  assert.deepEqual([deliveries(other), banner(other.state)], [["offline_send"], "connecting"]);
 });
 
 test("a good connection has no banner, not even on its first way", () => {

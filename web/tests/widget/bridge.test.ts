@@ -7,7 +7,7 @@ import { subjectOf } from "../../src/widget/subject.ts";
 const look = { theme: "auto", accent: "", font: "" };
 
 test("messages with their fields cross, others do not", () => {
-  const init = { t: "init", url: "https://shop.example/", locale: "en", look };
+  const init = { t: "init", url: "https://shop.example/", locale: "en", look, privacy: "", ask: "" };
   assert.deepEqual(readToChat(init), init);
   for (const bad of [null, 1, "init", [], {}, { t: "init" }, { ...init, locale: 1 }, { ...init, look: "dark" }, { ...init, identity: {} }]) {
     assert.equal(readToChat(bad), null, JSON.stringify(bad));

@@ -4,7 +4,7 @@ import { isNews } from "./events.ts";
 import type { ChatState, Outgoing } from "./state.ts";
 
 /** How far the contact's own words have come. */
-export type Delivery = "sending" | "offline" | "failed" | "delivered" | "seen";
+export type Delivery = "sending" | "offline_send" | "failed" | "delivered" | "seen";
 
 export type Item =
   | { is: "day"; key: string; at: number }
@@ -44,7 +44,7 @@ export function timeline(state: ChatState): Item[] {
   const live = state.online && state.link.phase === "live";
   for (const item of state.outbox) {
     const delivery =
-      item.state === "acked" ? "delivered" : item.state === "failed" ? "failed" : live ? "sending" : "offline";
+      item.state === "acked" ? "delivered" : item.state === "failed" ? "failed" : live ? "sending" : "offline_send";
     items.push({ is: "outgoing", key: item.cmid, item, delivery });
   }
   return items;

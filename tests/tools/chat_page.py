@@ -1,0 +1,56 @@
+"""The widget on a page of the demo shop, for tests: finds its parts and waits for what it shows."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Frame, FrameLocator, Locator, Page, expect
+
+
+class ChatPage:
+    """`page` shows a page with the widget. Everything inside the iframe is found through `frame`."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.frame: FrameLocator = page.frame_locator("staywell-chat iframe")
+
+    @property
+    def launcher(self) -> Locator:
+        return self.page.locator("staywell-chat .launch")
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator("staywell-chat .panel")
+
+    @property
+    def log(self) -> Locator:
+        return self.frame.locator("[role=log]")
+
+    @property
+    def field(self) -> Locator:
+        return self.frame.locator("#field")
+
+    @property
+    def title(self) -> Locator:
+        return self.frame.locator("h1")
+
+    def open(self) -> None:
+        """Opens the chat and waits until it is there with its later parts."""
+        self.launcher.click()
+        self.frame.locator(".footer select").wait_for()
+
+    def say(self, text: str) -> None:
+        """Types a message and sends it."""
+        self.field.fill(text)
+        self.field.press("Enter")
+        expect(self.log).to_contain_text(text[:80])
+
+    def bubbles(self, who: str) -> Locator:
+        """Bubbles by `bot`, `agent` or `mine`."""
+        return self.frame.locator(f".message.{who} .bubble")
+
+    def wait_for_reply(self, count: int = 1) -> None:
+        """Waits until the assistant has said something `count` times."""
+        expect(self.bubbles("bot").nth(count - 1)).to_be_visible(timeout=30_000)
+
+    def document(self) -> Frame:
+        """The iframe's own document."""
+        return next(frame for frame in self.page.frames if "/chat?" in frame.url)
