@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from assistant.errors import Unavailable
@@ -67,7 +67,14 @@ def connect(url: str, *, read_only: bool = False, busy_s: float = BUSY_S, reader
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=readers, max_overflow=0 if read_only else 2)
+        mode = "on" if read_only else "off"
+        return create_engine(
+            parsed,
+            pool_pre_ping=read_only,
+            pool_size=readers if read_only else 1,
+            max_overflow=0,
+            connect_args={"connect_timeout": round(busy_s) or 1, "options": f"-c default_transaction_read_only={mode}"},
+        )
     file = sqlite_file(url)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +114,11 @@ def is_fatal(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _FATAL
-    # PostgreSQL, by SQLSTATE class: connection, rolled back, resources, limits, operator, system
-    state = getattr(error.orig, "sqlstate", None)
-    return state is not None and state[:2] in {"08", "40", "53", "54", "57", "58"}
+    # PostgreSQL, by SQLSTATE class: connection, rolled back, resources, limits, operator, system; none at all: no connection
+    state = getattr(error.orig, "sqlstate", "")
+    if state is None:
+        return isinstance(error, OperationalError)
+    return state[:2] in {"08", "40", "53", "54", "57", "58"}
 
 
 def _is_busy(error: DBAPIError) -> bool:

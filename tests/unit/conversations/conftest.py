@@ -1,24 +1,20 @@
-"""A migrated database with one site and one contact."""
+"""A migrated database of each kind, with one site and one contact."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from assistant.conversations import contacts, store
 from assistant.identity import sites
 from assistant.ids import new_id
-from assistant.storage import migrate
 from assistant.storage.engine import Storage
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    url = f"sqlite:///{(tmp_path / 'staywell.db').as_posix()}"
-    migrate.upgrade(url)
-    storage = Storage(url)
+def storage(database_url: str) -> Iterator[Storage]:
+    storage = Storage(database_url)
     yield storage
     storage.close()
 

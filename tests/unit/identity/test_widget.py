@@ -6,7 +6,6 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from assistant.errors import Forbidden, NotAllowed, NotFound
 from assistant.identity import sites, widget
 from assistant.identity.keys import customer_key, hash_token
 from assistant.identity.sites import Site, SiteDirectory
-from assistant.storage import migrate
 from assistant.storage.engine import Storage
 from assistant.storage.tables import contact, conversation, widget_token
 
@@ -117,10 +115,8 @@ def test_a_site_without_a_secret_accepts_no_identity() -> None:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    url = f"sqlite:///{(tmp_path / 'staywell.db').as_posix()}"
-    migrate.upgrade(url)
-    storage = Storage(url)
+def storage(database_url: str) -> Iterator[Storage]:
+    storage = Storage(database_url)
     yield storage
     storage.close()
 

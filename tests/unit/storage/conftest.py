@@ -28,7 +28,8 @@ def migrated(url: str) -> str:
 
 
 @pytest.fixture
-def storage(migrated: str) -> Iterator[Storage]:
-    storage = Storage(migrated)
+def storage(database_url: str) -> Iterator[Storage]:
+    """Storage over each kind of database."""
+    storage = Storage(database_url)
     yield storage
     storage.close()
