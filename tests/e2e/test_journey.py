@@ -140,7 +140,8 @@ def check_log(database: Path) -> None:
         turns = [
             seq
             for (seq,) in connection.execute(
-                "SELECT seq FROM event WHERE conversation_id = ? AND sender = 'contact' AND kind = 'message'", (conv,)
+                "SELECT seq FROM event WHERE conversation_id = ? AND sender = 'contact' AND kind = 'message' ORDER BY seq",
+                (conv,),
             )
         ]
         for table in ("score", "decision"):
