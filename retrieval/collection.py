@@ -89,7 +89,7 @@ def write(
     (folder / "documents.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     offsets = np.cumsum([0, *(len(line) + 1 for line in lines)], dtype=np.int64)
     hashes = [codec.digest(text.encode()) for text in texts]
-    id_hashes = np.asarray([_id_hash(document.id) for document in ordered], dtype=np.uint64)
+    id_hashes = np.asarray([_short_hash(document.id) for document in ordered], dtype=np.uint64)
     id_order = np.argsort(id_hashes, kind="stable")
     locales = sorted({document.locale for document in ordered})
     regions = sorted({region for document in ordered if isinstance(document, Product) for region in document.regions})
@@ -98,6 +98,9 @@ def write(
         offsets=offsets,
         id_hashes=id_hashes[id_order],
         id_order=id_order,
+        title_hashes=np.asarray(
+            [_short_hash(clean(document.title).casefold()) for document in ordered], dtype=np.uint64
+        ),
         entry_of_row=np.asarray(entry_of_row, dtype=np.int32),
         entry_of_document=np.asarray(entry_of_document, dtype=np.int32),
         locale=np.asarray([locales.index(document.locale) for document in ordered], dtype=np.int16),
@@ -258,6 +261,10 @@ class Collection:
         """What the context allows."""
         return self._filter_scripts(context) if self.kind == "script" else self._filter_products(context)
 
+    def title_hashes(self, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """A hash of the title of each document, equal for titles that read the same."""
+        return np.asarray(self._columns["title_hashes"][numbers])
+
     def rows_of(self, entries: Rows) -> tuple[Rows, NDArray[np.int64]]:
         """All rows of the entries (in ascending order), and for each row the position of its entry in `entries`."""
         if self.single:
@@ -340,12 +347,12 @@ class Collection:
 
     def _entries_of(self, names: Iterable[str]) -> NDArray[np.int64]:
         """The entries of the product ids that exist here."""
-        wanted = np.asarray([_id_hash(name) for name in names], dtype=np.uint64)
+        wanted = np.asarray([_short_hash(name) for name in names], dtype=np.uint64)
         hashes = self._columns["id_hashes"]
         places = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
         numbers = self._columns["id_order"][places[hashes[places] == wanted]]
         return np.asarray(self._columns["entry_of_document"][numbers], dtype=np.int64)
 
 
-def _id_hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+def _short_hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -48,11 +48,12 @@ def diversify(scores: Vector, similarity: Vector, k: int, trade: float) -> list[
     The first pick is always the highest score.
     """
     picked: list[int] = []
-    left = list(range(len(scores)))
+    gains = scores.astype(np.float32)
     closest = np.zeros(len(scores), dtype=np.float32)
-    while left and len(picked) < k:
-        gains = trade * scores[left] - (1.0 - trade) * closest[left] if picked else scores[left]
-        best = left.pop(int(np.argmax(gains)))
+    for _ in range(min(k, len(scores))):
+        best = int(gains.argmax())
         picked.append(best)
-        closest = np.maximum(closest, similarity[best])
+        np.maximum(closest, similarity[best], out=closest)
+        gains = trade * scores - (1.0 - trade) * closest
+        gains[picked] = -np.inf
     return picked

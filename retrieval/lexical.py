@@ -23,7 +23,7 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 K1, B = 1.2, 0.75
 # Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.
-POSTINGS = 30_000
+POSTINGS = 20_000
 
 
 def write(texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
@@ -51,8 +51,9 @@ class LexicalIndex:
             )
             self._vocabulary: dict[str, int] = orjson.loads((folder / "vocab.index.json").read_bytes())
             scores: Any = index.scores
-            self._weights: Vector = scores["data"]
-            self._rows: NDArray[np.int32] = scores["indices"]
+            # Plain views: a memmap makes a Python object of itself at every slice.
+            self._weights: Vector = scores["data"].view(np.ndarray)
+            self._rows: NDArray[np.int32] = scores["indices"].view(np.ndarray)
             self._starts: list[int] = np.asarray(scores["indptr"]).tolist()
             self.count = int(scores["num_docs"])
         except (OSError, ValueError, KeyError) as fault:
@@ -108,15 +109,16 @@ class LexicalIndex:
         total[:] = 0.0
         return found
 
-    def matched(self, words: Sequence[str], row: int) -> list[str]:
-        """The words that a row contains, the most telling first."""
-        place = np.asarray([row])
-        found = [
-            word
-            for word in dict.fromkeys(words)
-            if word in self._vocabulary and self._weights_of(self._vocabulary[word], place)[0] > 0
-        ]
-        return sorted(found, key=self.idf, reverse=True)
+    def matched(self, words: Sequence[str], rows: Rows) -> list[list[str]]:
+        """For each of the rows the words that it contains, the most telling first."""
+        known = sorted(
+            (word for word in set(words) if word in self._vocabulary), key=lambda word: (-self.idf(word), word)
+        )
+        found: list[list[str]] = [[] for _ in rows]
+        for word in known:
+            for place in np.flatnonzero(self._weights_of(self._vocabulary[word], rows) > 0).tolist():
+                found[place].append(word)
+        return found
 
     def bound(self, words: Sequence[str]) -> float:
         """What no row's score can exceed: the summed idf of the words (Lucene's form), unknown words included.
@@ -139,7 +141,7 @@ class LexicalIndex:
     def _weights_of(self, term: int, rows: Any) -> Vector:
         start, end = self._starts[term], self._starts[term + 1]
         postings = self._rows[start:end]
-        places = np.minimum(np.searchsorted(postings, rows), end - start - 1)
+        places = np.minimum(postings.searchsorted(rows), end - start - 1)
         return np.where(postings[places] == rows, self._weights[start:end][places], np.float32(0.0))
 
     def _buffer(self) -> Vector:

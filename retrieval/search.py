@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.codec import Kind
+from retrieval.codec import Document, Kind
 from retrieval.collection import Collection, Filter
 from retrieval.documents import Band, Candidate, Product, Script, SearchContext, Vector
 from retrieval.errors import NoSnapshot
@@ -16,7 +16,7 @@ from retrieval.features import features
 from retrieval.fusion import Fusion, diversify
 from retrieval.rerank import Reranker
 from retrieval.snapshot import Snapshot
-from retrieval.text import clean, content_words
+from retrieval.text import content_words
 from retrieval.vectors import Rows
 
 FUSIONS: Mapping[Kind, Fusion] = {
@@ -30,7 +30,7 @@ TRADE: Mapping[Kind, Mapping[Band, float]] = {
     "product": {"high": 1.0, "elevated": 0.8, "low": 0.6},
 }
 RELEVANT = 0.5  # share of the best score above which variety may be sought
-POOL = 64  # entries that are scored in full, from each source
+POOL = 32  # entries that are scored in full, from each source
 RERANKED = 100  # the same where a re-ranker decides
 VOTE = 0.05  # temperature of the vote among the examples of a script family
 REASON_BONUS = 0.05  # for a script that is meant for one of the customer's reasons
@@ -123,15 +123,17 @@ class Retriever:
         words = content_words(text)
         pool = _gather(collection, allowed, _usable(vector, collection), words, context, self._ranking)
         chosen = _choose(collection, allowed, pool, context)
+        matched = collection.lexical.matched(words, chosen.best_rows)
+        documents = [collection.document(number) for number in allowed.documents[chosen.entries].tolist()]
         return [
             Candidate(
-                document=collection.document(int(allowed.documents[chosen.entries[place]])),
+                document=document,
                 rank=place,
                 score=float(chosen.scores[place]),
                 sources=_sources(chosen, place),
-                why=_why(collection, allowed, chosen, place, words, context),
+                why=_why(document, matched[place], chosen, place, context),
             )
-            for place in range(len(chosen.entries))
+            for place, document in enumerate(documents)
         ]
 
     def by_intent(self, intent: str, context: SearchContext) -> list[Candidate]:
@@ -166,7 +168,7 @@ def _gather(
 ) -> _Pool:
     """Score the best entries of each source with the evidence of both."""
     reranker = ranking.reranker if context.kind == "product" and vector is not None else None
-    size = max(POOL if reranker is None else RERANKED, 4 * context.k)
+    size = max(POOL if reranker is None else RERANKED, 3 * context.k)
     parts = [_sparse_entries(collection, allowed, words, size)]
     if vector is not None:
         parts.append(_dense_entries(collection, allowed, vector, size))
@@ -237,7 +239,7 @@ def _dense_entries(collection: Collection, allowed: Filter, vector: Vector, size
 
 def _choose(collection: Collection, allowed: Filter, pool: _Pool, context: SearchContext) -> _Pool:
     """Fold near-duplicates, then spread by risk, and cut to k."""
-    head = pool.take(np.arange(min(len(pool.entries), max(4 * context.k, 16))))
+    head = pool.take(np.arange(min(len(pool.entries), max(3 * context.k, 16))))
     if not len(head.entries):
         return head
     similarity = _similarity(collection, head)
@@ -264,10 +266,14 @@ def _fold(collection: Collection, allowed: Filter, pool: _Pool, similarity: Vect
     """Positions that stand for themselves, and near-duplicates of better ones, which only fill up a short list."""
     kept: list[int] = []
     folded: list[int] = []
-    titles: set[str] = set()
-    for place, entry in enumerate(pool.entries.tolist()):
-        title = clean(collection.document(int(allowed.documents[entry])).title).casefold()
-        alike = title in titles or (collection.dense is not None and bool((similarity[place, kept] >= ALIKE).any()))
+    titles: set[int] = set()
+    doubles: dict[int, list[int]] = {}  # by position: better ones that look alike
+    if collection.dense is not None:
+        for worse, better in np.argwhere(np.tril(similarity >= ALIKE, -1)).tolist():
+            doubles.setdefault(worse, []).append(better)
+    hashes = collection.title_hashes(allowed.documents[pool.entries]).tolist()
+    for place, title in enumerate(hashes):
+        alike = title in titles or any(better in kept for better in doubles.get(place, ()))
         (folded if alike else kept).append(place)
         titles.add(title)
     return kept, folded
@@ -282,15 +288,12 @@ def _sources(pool: _Pool, place: int) -> dict[str, float]:
     return found
 
 
-def _why(
-    collection: Collection, allowed: Filter, pool: _Pool, place: int, words: list[str], context: SearchContext
-) -> tuple[str, ...]:
-    codes = [f"matched:{word}" for word in collection.lexical.matched(words, int(pool.best_rows[place]))[:5]]
+def _why(document: Document, matched: list[str], pool: _Pool, place: int, context: SearchContext) -> tuple[str, ...]:
+    codes = [f"matched:{word}" for word in matched[:5]]
     if pool.cosines is not None and pool.cosines[place] >= SIMILAR:
         codes.append("similar")
-    document = collection.document(int(allowed.documents[pool.entries[place]]))
     if isinstance(document, Script):
         codes.extend(f"reason:{reason}" for reason in context.reasons if reason in document.reasons)
-    elif isinstance(document, Product) and context.region is not None and document.regions:
+    elif context.region is not None and document.regions:
         codes.append(f"region:{context.region}")
     return tuple(codes)

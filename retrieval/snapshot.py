@@ -24,7 +24,7 @@ from retrieval.collection import Collection, Progress
 from retrieval.documents import Encoder, Product, Script, Vector
 from retrieval.errors import BadSnapshot
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)

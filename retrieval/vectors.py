@@ -85,7 +85,7 @@ class DenseIndex:
             parameters = faiss.SearchParameters(sel=selector)
         else:
             # The walk ends after efSearch visited rows, forbidden ones included: widen it by what the filter takes away.
-            wide = max(EF_SEARCH, 2 * k) * self.count // allowed
+            wide = max(EF_SEARCH, k) * self.count // allowed
             parameters = faiss.SearchParametersHNSW(sel=selector, efSearch=wide)
         cosines, rows = self._index.search(vector.reshape(1, -1), k, params=parameters)
         found = rows[0] >= 0
