@@ -142,3 +142,6 @@ class LocalBus:
     def subscribe(self, *topics: str) -> Subscription:
         """Starts listening."""
         return Subscription(self, topics)
+
+    def close(self) -> None:
+        """Lets go of what the bus holds; here nothing."""

@@ -55,7 +55,8 @@ def open_checked(url: str, **options: Any) -> Storage:
     try:
         found = migrate.current(url)
     except DBAPIError as error:
-        raise Unavailable(f"the database cannot be reached: {error.orig}", code="storage") from error
+        first = str(error.orig).splitlines()[0]
+        raise Unavailable(f"the database cannot be reached: {first}", code="storage") from error
     if found != migrate.head():
         raise Unavailable(
             f"the database is at schema {found or 'none'}, this version needs {migrate.head()}: run `staywell migrate`",

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -26,6 +27,9 @@ def _config(connection: Connection | None = None) -> Config:
     config.set_main_option("script_location", str(Path(places[0])).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+_LOCK: Final = 7_411_832_905  # any number, as long as it is always this one
 
 
 def _hush() -> None:
@@ -79,6 +83,10 @@ def _run(url: str, step: Callable[[Config], None]) -> None:
     engine = connect(url)
     try:
         with engine.begin() as connection:
+            if (
+                connection.dialect.name == "postgresql"
+            ):  # several workers may start at once; SQLite has its lock already
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             step(_config(connection))
     finally:
         engine.dispose()
