@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from starlette.middleware.gzip import GZipMiddleware
 
 from assistant import pages
+from assistant.bus.choose import open_bus
 from assistant.bus.hints import LocalBus
 from assistant.chat.live import Live
 from assistant.chat.routes import build_router as chat_router
@@ -94,6 +95,7 @@ class Services:
         """Lets go of everything, storage last."""
         self.inference.close()
         self.finder.close()
+        self.bus.close()
         self.storage.close()
 
 
@@ -102,7 +104,7 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
     trusted raises Unavailable."""
     secret = installation_secret(settings)
     storage = open_checked(settings.url)
-    bus = LocalBus()
+    bus = open_bus(settings.url)
     encoder = _encoder(settings)
     scorer = _scorer(settings, encoder)
     retrievers = SiteRetrievers(
