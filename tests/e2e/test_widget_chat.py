@@ -112,7 +112,7 @@ def test_a_person_takes_over_and_the_customer_always_knows_who_speaks(
 
     desk = open_page(f"{demo.url}/console")
     log_in(desk, "mara")
-    conv = page.evaluate("document.querySelector('staywell-chat').site") and _conversation(chat)
+    conv = _conversation(chat)
     desk.goto(f"{demo.url}/console?conv={conv}")
     take = desk.locator(".offer .btn.primary").or_(desk.locator(".head-do .btn.primary"))
     take.first.click()
@@ -122,7 +122,7 @@ def test_a_person_takes_over_and_the_customer_always_knows_who_speaks(
 
     # While the panel is closed an answer is counted on the launcher.
     chat.launcher.click()
-    field = desk.locator(".composer textarea")
+    field = desk.locator("#composer")
     field.fill("Hello, this is Mara. I am reading your file.")
     field.press("Enter")
     expect(page.locator("staywell-chat .badge")).to_have_text("1", timeout=15_000)

@@ -1,6 +1,5 @@
 /** The chat: header, banner, messages, composer, and a person always in reach. */
-import { useEffect, useState } from "preact/hooks";
-import { banner, wantsPerson } from "../core/chat/timeline.ts";
+import { wantsPerson } from "../core/chat/timeline.ts";
 import { waitOf } from "../core/chat/events.ts";
 import { cleanName } from "./safe.ts";
 import { Composer } from "./composer.tsx";
@@ -9,16 +8,13 @@ import { later } from "./later.ts";
 import { comingLine } from "./lines.ts";
 import { Messages } from "./messages.tsx";
 
-/** A connection that is made faster than this is not worth a word. */
-const PATIENCE_MS = 600;
-
 export function App() {
   const { state, gate } = useChat();
   const more = later();
   return (
     <main class="chat">
       <Header />
-      <Banner />
+      {more && <more.Banner />}
       {gate ? (
         more && <more.Gate />
       ) : (
@@ -58,28 +54,6 @@ function Header() {
         —
       </button>
     </header>
-  );
-}
-
-function Banner() {
-  const { state, said, dispatch } = useChat();
-  const [patient, setPatient] = useState(true);
-  const what = banner(state);
-  useEffect(() => {
-    setPatient(true);
-    const timer = setTimeout(() => setPatient(false), PATIENCE_MS);
-    return () => clearTimeout(timer);
-  }, [what]);
-  const shown = what === "connecting" && patient ? null : what;
-  return (
-    <div class={`banner ${shown ?? ""}`} role="status">
-      {shown && <span>{said.t(shown)}</span>}
-      {(shown === "refused" || shown === "connecting") && (
-        <button type="button" onClick={() => dispatch({ on: "start" })}>
-          {said.t("again")}
-        </button>
-      )}
-    </div>
   );
 }
 

@@ -2,6 +2,7 @@
 import "./more.css";
 
 export { default as english } from "../strings/widget-more.en.json" with { type: "json" };
+export { Banner } from "./banner.tsx";
 export { OfferCard, Products } from "./cards.tsx";
 export { shareChat } from "./context.ts";
 export { Gate } from "./gate.tsx";

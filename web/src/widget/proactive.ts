@@ -3,7 +3,6 @@
  *
  * `<staywell-chat proactive='[{"page": "/cart*", "after": 20, "text": {"en": "Anything unclear?", "zh": "有什么可以帮您？"}}]'>`
  */
-import { storage } from "../io/storage.ts";
 
 /** What the element offers to this module. */
 export interface Launcher extends HTMLElement {
@@ -81,14 +80,24 @@ export function nudge(host: Launcher, text: string): void {
   host.emit("nudge", { text });
 }
 
+/** Whether this visit is spoken to for the first time, as far as the page may remember that. */
+function isFirst(site: string): boolean {
+  try {
+    const name = `staywell:${site}:nudged`;
+    const first = !sessionStorage.getItem(name);
+    sessionStorage.setItem(name, "1");
+    return first;
+  } catch {
+    return true;
+  }
+}
+
 /** Waits for the first rule that fits; a visit is spoken to once. */
 export function start(host: Launcher, json: string): void {
-  const visit = storage("sessionStorage", `staywell:${host.site}`);
   for (const rule of readRules(json)) {
     if (!matches(rule.page ?? "*", location.pathname)) continue;
     setTimeout(() => {
-      if (visit.get("nudged") || host.isOpen || !host.isConnected) return;
-      visit.set("nudged", true);
+      if (host.isOpen || !host.isConnected || !isFirst(host.site)) return;
       nudge(host, inLanguage(rule.text, host.locale));
     }, (rule.after ?? 0) * 1000);
   }
