@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
+from assistant.bus.choose import open_bus
 from assistant.bus.hints import LocalBus
 from assistant.chat.live import Live
 from assistant.chat.routes import build_router
@@ -55,9 +56,15 @@ class Chat:
     live: Live
     site: Site
 
+    bus: LocalBus
+
     @property
     def storage(self) -> Storage:
         return self.deps.storage
+
+    def close(self) -> None:
+        self.bus.close()
+        self.storage.close()
 
 
 def build(
@@ -79,9 +86,10 @@ def build(
                 identity_secret=IDENTITY_SECRET,
             )
         )
+    bus = bus or open_bus(chosen.url)
     deps = ChatDeps(
         storage=storage,
-        bus=bus or LocalBus(),
+        bus=bus,
         clock=clock,
         settings=chosen,
         sites=SiteDirectory(storage, clock),
@@ -91,7 +99,7 @@ def build(
     app = FastAPI()
     install_error_handlers(app)
     app.include_router(build_router(deps, live))
-    return Chat(app, deps, live, site)
+    return Chat(app, deps, live, site, bus)
 
 
 class _Server(uvicorn.Server):
@@ -125,7 +133,7 @@ async def serving(chat: Chat, port: int, **options: Any) -> AsyncIterator[_Serve
         server.should_exit = True
         server.force_exit = True
         await task
-        await asyncio.to_thread(chat.storage.close)
+        await asyncio.to_thread(chat.close)
 
 
 def _forget_cmids() -> None:

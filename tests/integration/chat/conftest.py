@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import Chat, build, free_port, serving
+from tests.tools.postgres import Cluster
 
 
 @dataclass
@@ -31,3 +33,17 @@ async def chat_server(tmp_path: Path) -> AsyncIterator[ChatServer]:
     chat = build(tmp_path / "var", port=port, messages_per_10s=1000)
     async with serving(chat, port):
         yield ChatServer(chat, f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+async def workers(tmp_path: Path, postgres: Cluster) -> AsyncIterator[list[ChatServer]]:
+    """Two workers over one PostgreSQL, each with a port of its own."""
+    url = postgres.migrated()
+    async with AsyncExitStack() as stack:
+        served = []
+        for _ in range(2):
+            port = free_port()
+            chat = build(tmp_path / "var", port=port, messages_per_10s=1000, database_url=url)
+            await stack.enter_async_context(serving(chat, port))
+            served.append(ChatServer(chat, f"http://127.0.0.1:{port}"))
+        yield served

@@ -53,7 +53,14 @@ async def test_nobody_renames_a_customer_of_the_shop(chat_server: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"name": ""}, {"name": "x" * 201}, {"email": "no address"}, {"email": "a@b@c"}, {"name": "a\0b"}, {"verified": True}],
+    [
+        {"name": ""},
+        {"name": "x" * 201},
+        {"email": "no address"},
+        {"email": "a@b@c"},
+        {"name": "a\0b"},
+        {"verified": True},
+    ],
 )
 async def test_bad_details_are_named(chat_server: Any, body: dict[str, Any]) -> None:
     answer = await post(chat_server, await session(chat_server), **body)
