@@ -1,31 +1,24 @@
-"""Everything a turn needs from the database: what stays as it is (`load`) and what may change until the reply (`look`)."""
+"""What a turn is: the message, what was said before, the customer. Read once; what may change until the reply is in `look.py`."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, func, or_, select
+from sqlalchemy import Connection, RowMapping, or_, select
 
-from assistant.policy.abuse import Signals
-from assistant.policy.wallet import DAY_MS, Wallet, WalletEntry, WalletRules
 from assistant.storage.tables import (
-    agent,
     contact,
     conversation,
-    decision,
     event,
     order_return,
     orders,
-    presence,
-    score,
     site,
-    task,
     turn_vector,
-    wallet_entry,
 )
 from assistant.turns.inference import Heard
 from assistant.turns.jobs import Job
@@ -35,8 +28,8 @@ from retrieval.text import detect_language
 from risk.types import History, Message, Role
 
 MESSAGES: Final = ("message", "products", "offer")  # events that say something
-RECENT: Final = 12  # decisions and scores that the loop guard looks back on
 ORDERS_LOOKED_AT: Final = 20
+DAY_MS: Final = 86_400_000
 
 
 class MessageGone(Exception):
@@ -66,24 +59,6 @@ class Turn:
     def text(self) -> str:
         """The whole turn."""
         return "\n".join(self.texts)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The conversation as it is at this moment."""
-
-    status: str
-    holder: str
-    decided: bool  # this turn has its decision already
-    later: bool  # the contact has written again
-    sent: Mapping[str, int]  # script families said in this conversation, and how often
-    last_family: str | None
-    clarifies: int
-    dissatisfaction: Sequence[float | None]  # after each earlier answered turn, the latest first
-    agents_available: int
-    queue_length: int
-    wallet: Wallet | None
-    signals: Signals
 
 
 def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load_history: LoadHistory) -> Turn:
@@ -133,62 +108,6 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
     )  # fmt: skip
 
 
-def look(connection: Connection, turn: Turn, *, now: int, holdout: bool) -> Look:
-    """Reads what may have changed. Cheap: it runs inside the transaction that decides."""
-    conversation_id, site_id = turn.job.conversation_id, turn.site["id"]
-    state = connection.execute(
-        select(conversation.c.status, conversation.c.holder).where(conversation.c.id == conversation_id)
-    ).one()
-    later = connection.execute(
-        select(event.c.seq)
-        .where(
-            event.c.conversation_id == conversation_id,
-            event.c.seq > turn.job.seq,
-            event.c.sender == "contact",
-            event.c.kind == "message",
-        )
-        .limit(1)
-    ).first()
-    answered = connection.execute(
-        select(decision.c.seq, decision.c.kind, decision.c.candidates, decision.c.action)
-        .where(decision.c.conversation_id == conversation_id)
-        .order_by(decision.c.seq.desc())
-        .limit(4 * RECENT)
-    ).all()
-    said = [row for row in answered if row.kind not in ("none", "escalate")]
-    families = [family for row in said if (family := _family(row)) is not None]
-    purse = None if holdout or not turn.contact["verified"] else _wallet(connection, turn, now)
-    return Look(
-        status=state.status,
-        holder=state.holder,
-        decided=any(row.seq == turn.job.seq for row in answered),
-        later=later is not None,
-        sent={family: families.count(family) for family in families},
-        last_family=families[0] if families else None,
-        clarifies=_leading(said, lambda row: row.kind == "clarify"),
-        dissatisfaction=_dissatisfaction(connection, conversation_id, [row.seq for row in said[:RECENT]]),
-        agents_available=_agents(connection, site_id, now),
-        queue_length=_queue(connection, site_id),
-        wallet=purse,
-        signals=_signals(connection, turn, purse, now),
-    )
-
-
-def unhappy_replies(look: Look, dissatisfaction: float | None, repeats: int) -> int:
-    """Bot replies in a row after which the contact was no happier, and unhappy still.
-
-    The contact saying the very same thing for the third time counts as the loop that it is.
-    """
-    if repeats >= 2:
-        return 3
-    count, after = 0, dissatisfaction
-    for before in look.dissatisfaction:
-        if after is None or before is None or after < 0.5 or after < before - 0.02:
-            break
-        count, after = count + 1, before
-    return count
-
-
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
@@ -225,28 +144,21 @@ def _telling(text: str) -> bool:
 
 def _repeats(spoken: Sequence[Any]) -> int:
     mine = [_same(row.body) for row in spoken if row.sender == "contact"]
-    return _leading(mine[-2::-1], lambda words: words == mine[-1])
+    return leading(mine[-2::-1], lambda words: words == mine[-1])
 
 
 def _same(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum()) or text.strip()
 
 
-def _leading(items: Sequence[Any], test: Any) -> int:
+def leading(items: Sequence[Any], test: Callable[[Any], bool]) -> int:
+    """How many items at the start pass the test."""
     count = 0
     for item in items:
         if not test(item):
             break
         count += 1
     return count
-
-
-def _family(row: Any) -> str | None:
-    """The family of the script behind a decision."""
-    for candidate in row.candidates:
-        if candidate.get("action") == row.action:
-            return str(candidate["id"]).partition("@")[0]
-    return None
 
 
 def _vectors(connection: Connection, job: Job, *, after: int, fingerprint: str) -> dict[int, Vector]:
@@ -290,105 +202,10 @@ def shopping(
     return None if order is None else dict(order), returned[0].return_no if returned else None, frozenset(owned)
 
 
-def _dissatisfaction(connection: Connection, conversation_id: str, seqs: Sequence[int]) -> list[float | None]:
-    rows = connection.execute(
-        select(score.c.seq, score.c.dissatisfaction).where(
-            score.c.conversation_id == conversation_id, score.c.seq.in_(seqs)
-        )
-    )
-    by_seq = {row.seq: row.dissatisfaction for row in rows}
-    return [by_seq.get(seq) for seq in seqs]
-
-
-def _agents(connection: Connection, site_id: str, now: int) -> int:
-    """Agents who could take a conversation now."""
-    load = (
-        select(func.count())
-        .select_from(task)
-        .where(task.c.agent_id == agent.c.id, task.c.state == "assigned")
-        .scalar_subquery()
-    )
-    free = (
-        select(func.count())
-        .select_from(presence.join(agent, agent.c.id == presence.c.agent_id))
-        .where(
-            agent.c.site_id == site_id,
-            agent.c.disabled.is_(False),
-            presence.c.state == "available",
-            presence.c.lease_until > now,
-            load < agent.c.capacity,
-        )
-    )
-    return int(connection.execute(free).scalar_one())
-
-
-def _queue(connection: Connection, site_id: str) -> int:
-    waiting = select(func.count()).select_from(task).where(
-        task.c.site_id == site_id, task.c.state.in_(("queued", "offered"))
-    )  # fmt: skip
-    return int(connection.execute(waiting).scalar_one())
-
-
-def _wallet(connection: Connection, turn: Turn, now: int) -> Wallet:
-    settings = turn.site["settings"]
-    rules = WalletRules.from_settings(settings.get("wallet", {}))
-    since = now - rules.period_days * DAY_MS
-    ended = wallet_entry.alias("ended")
-    in_force = ~(
-        select(ended.c.id)
-        .where(
-            ended.c.decision_id == wallet_entry.c.decision_id,
-            ended.c.offer_id == wallet_entry.c.offer_id,
-            ended.c.state.in_(("declined", "expired")),
-        )
-        .exists()
-    )
-    spoken_for = connection.execute(
-        select(func.coalesce(func.sum(wallet_entry.c.amount), 0)).where(
-            wallet_entry.c.site_id == turn.site["id"],
-            wallet_entry.c.state == "shown",
-            wallet_entry.c.at >= since,
-            in_force,
-        )
-    ).scalar_one()
-    own = connection.execute(
-        select(wallet_entry).where(
-            wallet_entry.c.site_id == turn.site["id"],
-            wallet_entry.c.contact_id == turn.contact["id"],
-            wallet_entry.c.at >= now - max(rules.period_days, rules.cooldown_days) * DAY_MS,
-        )
-    ).mappings()
-    return Wallet(
-        rules=rules,
-        committed=int(spoken_for),
-        entries=tuple(
-            WalletEntry(row["decision_id"], row["offer_id"], row["state"], row["amount"], row["at"]) for row in own
-        ),
-        orders=0 if turn.history is None else sum(not order.cancelled for order in turn.history.orders),
-        turnover_year=turnover(turn.history, turn.at),
-        margin=float(settings.get("margin", 0.3)),
-    )
-
-
-def _signals(connection: Connection, turn: Turn, purse: Wallet | None, now: int) -> Signals:
-    """What the abuse gate asks about; only worth reading where an offer is possible at all."""
-    if purse is None:
-        return Signals(None, 0, 0, 0, 0)
-    history = turn.history or History()
-    recent = connection.execute(
-        select(func.count())
-        .select_from(conversation)
-        .where(conversation.c.contact_id == turn.contact["id"], conversation.c.created_at > now - 7 * DAY_MS)
-    ).scalar_one()
-    last_order = max((order.ts_event for order in history.orders if not order.cancelled), default=0)
-    seen = [turn.contact["first_seen_at"], *(order.ts_event for order in history.orders)]
-    return Signals(
-        first_seen_at=min(seen),
-        orders=sum(not order.cancelled for order in history.orders),
-        returns=len({back.order_no for back in history.returns}),
-        conversations_week=int(recent),
-        accepted_unused=sum(entry.state == "accepted" and entry.at > last_order for entry in purse.entries),
-    )
+def setting(of_site: RowMapping, name: str, default: float) -> float:
+    """A number from the site's settings; one that makes no sense counts as not set."""
+    value = of_site["settings"].get(name, default)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else default
 
 
 def turnover(history: History | None, now: int) -> int:

@@ -75,7 +75,8 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
         option = _script(candidate, best, situation, bool(found.products), informed)
         options.setdefault(option.key, option)
     clarifying = clarifying_script(found, situation)
-    options.setdefault("clarify", _clarify(clarifying, situation))
+    asking = _clarify(clarifying, situation)
+    options.setdefault(asking.key, asking)
     options["escalate"] = _priced(
         "escalate", "escalate", situation.prices.escalate_relevance, situation, treatment=True
     )
@@ -130,7 +131,8 @@ def _script(
 
 
 def _clarify(script: Script | None, situation: Situation) -> Option:
-    return _priced("clarify", "clarify", situation.prices.clarify_relevance, situation, script=script)
+    key = "clarify" if script is None else f"clarify:{script.id}"
+    return _priced(key, "clarify", situation.prices.clarify_relevance, situation, script=script)
 
 
 def _priced(
@@ -169,7 +171,11 @@ def _priced(
 
 def _why_no_offer(situation: Situation, cost: int) -> str | None:
     if situation.wallet is None:
-        return "wallet_closed" if situation.verified else "unverified"
+        if not situation.verified:
+            return "unverified"
+        return (
+            None if situation.band == "low" else "wallet_closed"
+        )  # in the low band there is none to make: see the rules
     empty = wallet.why_no_offer(situation.wallet, cost=cost, verified=situation.verified, now=situation.now)
     return empty or situation.suspect
 

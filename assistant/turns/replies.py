@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
-from jinja2 import TemplateError, Undefined
+from jinja2 import Template, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from assistant.turns import formats
@@ -110,7 +111,7 @@ def render(script: Script, known: Mapping[str, str]) -> str:
     if missing:
         raise ReplyFault(f"{script.id}: unknown slots {', '.join(missing)}")
     try:
-        text = _ENVIRONMENT.from_string(script.text).render(known)
+        text = _template(script.text).render(known)
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ReplyFault(f"{script.id}: {type(error).__name__}") from error
     text = text.strip()
@@ -156,6 +157,12 @@ def offer(script: Script, known: Mapping[str, str], *, decision_id: str, currenc
         "title": script.title,
     }
     return Reply("offer", render(script, known), {"script": script.id, "offer": card, **_quick(script)})
+
+
+@lru_cache(2048)
+def _template(text: str) -> Template:
+    """Compiled once: a playbook has a few hundred wordings."""
+    return _ENVIRONMENT.from_string(text)
 
 
 def _quick(script: Script) -> dict[str, Any]:

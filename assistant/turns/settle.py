@@ -26,7 +26,8 @@ from assistant.policy.safety import safety_concern
 from assistant.policy.types import Decision, DecisionContext, Option
 from assistant.storage.tables import wallet_entry
 from assistant.turns import context, jobs, options, records, replies, wording
-from assistant.turns.context import Look, Turn
+from assistant.turns.context import Turn
+from assistant.turns.look import Look, look, unhappy_replies
 from assistant.turns.options import Found, Situation
 from assistant.turns.records import Evidence
 from assistant.turns.replies import Facts, Reply, ReplyFault
@@ -65,7 +66,7 @@ def settle(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *
     if not jobs.holds(connection, turn.job):
         raise LeaseLost
     holdout = is_holdout(turn)
-    seen = context.look(connection, turn, now=now, holdout=holdout)
+    seen = look(connection, turn, now=now, offers=not holdout and evidence.band != "low")
     if seen.decided:
         jobs.finish(connection, turn.job, now=now)
         return Settled("none", "", already=True)
@@ -129,7 +130,7 @@ def _weighed(
 ) -> DecisionContext:
     found = evidence.score
     scale = priors.SCALE.get(turn.site["currency"], 1.0)
-    margin = float(turn.site["settings"].get("margin", priors.MARGIN))
+    margin = context.setting(turn.site, "margin", priors.MARGIN)
     worth = max(round(priors.DEFAULT_VALUE * scale), round(margin * context.turnover(turn.history, turn.at)))
     return DecisionContext(
         options=table,
@@ -143,9 +144,7 @@ def _weighed(
         holdout=holdout,
         holder=seen.holder,
         superseded=seen.later,
-        bot_replies_in_a_row=context.unhappy_replies(
-            seen, None if found is None else found.dissatisfaction, turn.repeats
-        ),
+        bot_replies_in_a_row=unhappy_replies(seen, None if found is None else found.dissatisfaction, turn.repeats),
         agents_available=seen.agents_available,
         queue_length=seen.queue_length,
         floor=law.floor,

@@ -30,6 +30,7 @@ from assistant.turns.context import Turn
 from assistant.turns.finder import Finder, Wanted
 from assistant.turns.inference import Inference, Reading, Request
 from assistant.turns.jobs import Job
+from assistant.turns.look import look
 from assistant.turns.metrics import TurnMetrics
 from assistant.turns.options import Found
 from assistant.turns.ports import Clock, LoadHistory, Unavailable
@@ -182,7 +183,7 @@ def _settle_without(connection: Connection, turn: Turn, parts: Parts, now: int) 
     job = turn.job
     if not jobs.holds(connection, job):
         raise LeaseLost
-    seen = context.look(connection, turn, now=now, holdout=True)
+    seen = look(connection, turn, now=now, offers=False)
     if seen.decided:
         jobs.finish(connection, job, now=now)
         return Settled("none", "", already=True)
