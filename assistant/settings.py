@@ -58,7 +58,6 @@ class Settings(BaseSettings):
         description="Messages that a contact may send within a minute. By default 100, or six times messages_per_10s.",
     )
     sockets_per_contact: int = Field(5, ge=1, description="Connections that a contact may have at once.")
-    writer: Literal["template"] = Field("template", description="How replies are worded.")
 
     @cached_property
     def url(self) -> str:
