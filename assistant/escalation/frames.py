@@ -245,7 +245,8 @@ class Desk(Frame):
     capacity: int
     offered: list[TaskCard] = Field(default_factory=list)
     mine: list[TaskCard] = Field(default_factory=list)
-    waiting: list[TaskCard] = Field(default_factory=list)
+    waiting: list[TaskCard] = Field(default_factory=list)  # the head of the queue
+    waiting_total: int = 0
     others: list[TaskCard] = Field(default_factory=list)
     team: list[TeamMember] = Field(default_factory=list)  # everybody but the agent
 

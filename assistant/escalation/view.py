@@ -91,9 +91,15 @@ def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int
         offered=offered,
         mine=mine,
         waiting=waiting,
+        waiting_total=_count(connection, who.site_id, not_to_me) if len(waiting) >= MOST_CARDS else len(waiting),
         others=others,
         team=team(connection, who, now=now),
     )
+
+
+def _count(connection: Connection, site_id: str, which: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(task).where(task.c.site_id == site_id, which)
+    return int(connection.execute(query).scalar_one())
 
 
 def team(connection: Connection, who: Agent, *, now: int) -> list[TeamMember]:

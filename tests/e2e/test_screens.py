@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,13 @@ def check_axe(page: Page, where: str) -> None:
     assert found == [], where
 
 
+def scored(demo: Demo, conv: str) -> int:
+    """How many turns of a conversation have a score."""
+    with closing(sqlite3.connect(demo.database)) as database:
+        query = "SELECT count(*) FROM score WHERE conversation_id = ? AND churn IS NOT NULL"
+        return int(database.execute(query, (conv,)).fetchone()[0])
+
+
 @pytest.fixture(scope="module")
 def talked(demo: Demo) -> str:
     """A conversation with everything in it that screens must cope with; its id."""
@@ -82,6 +91,13 @@ def talked(demo: Demo) -> str:
             customer.wait_for("message", "bot", timeout_s=30)
         customer.say("That is the second broken kettle. I'm done with your shop. " + LONG_TEXT)
         customer.ask_for_person()
+        # A server that has just started may have been too busy for a score.
+        for extra in range(10):
+            if scored(demo, customer.conv) >= 2:
+                break
+            customer.say(f"Are you still there? ({extra})")
+            time.sleep(2)
+        assert scored(demo, customer.conv) >= 2
         return customer.conv
 
 
@@ -183,10 +199,9 @@ def test_five_hundred_conversations(
     storage.close()
     page = open_page(f"{demo.url}/console")
     log_in(page, "sam")
-    page.locator(".q").nth(150).wait_for(state="attached")
-    page.get_by_role("button", name=re.compile("^Show .* more$")).click()
-    page.get_by_role("button", name=re.compile("^Show .* more$")).click()
-    page.locator(".q").nth(480).wait_for(state="attached")
+    # The head of the queue is listed, the rest counted.
+    expect(page.locator(".list-head", has_text="Waiting")).to_contain_text(re.compile(r"first 200 of 5\d\d"))
+    expect(page.locator(".q")).to_have_count(200)
     check_layout(page, "500 conversations")
     times = []
     for _ in range(8):
@@ -196,10 +211,10 @@ def test_five_hundred_conversations(
         page.locator(".msgs").wait_for()
         times.append(time.monotonic() - started)
     assert sorted(times)[len(times) // 2] < 1.0, times
-    # A keystroke in the search is answered while all 500 are listed.
     page.keyboard.press("Control+k")
-    page.keyboard.type("customer 499")
-    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.type("question 7")
+    expect(page.get_by_role("option").first).to_contain_text("Question 7")
+    page.keyboard.press("Escape")
     frame = page.evaluate(
         """() => new Promise((done) => {
             const list = document.querySelector(".pane.queue");

@@ -7,7 +7,7 @@ import { Button, Choice, IconButton, Kbd, Popover, cx } from "../ui/parts.tsx";
 import { AccountMenu, type SignedIn } from "../ui/session.tsx";
 import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv } from "./context.ts";
 import { Desk } from "./desk.ts";
-import { KeysDialog, ResolveDialog, SearchDialog } from "./dialogs.tsx";
+import { KeysDialog, ResolveDialog, SearchDialog, SnoozeDialog, TransferDialog } from "./dialogs.tsx";
 import { allowDesktop, useNotices, useToggle } from "./notify.ts";
 import { Panel } from "./panel.tsx";
 import { Queue } from "./queue.tsx";
@@ -39,18 +39,20 @@ export function Console({ agent, api, logOut }: SignedIn) {
 
 function Frame({ logOut }: { logOut: () => void }) {
   const { t, f } = useI18n();
-  const { store, agent } = useConsole();
+  const { store, desk, agent } = useConsole();
   const [pane, setPane] = useState<Pane>("queue");
   const [dialog, setDialog] = useState<Ask | null>(null);
   const [focusSeq, setFocusSeq] = useState<{ seq: number } | null>(null);
   const [sound, setSound] = useToggle("staywell.sound", true);
   const [desktop, setDesktop] = useToggle("staywell.desktop", false);
   const [singleKeys, setSingleKeys] = useToggle("staywell.keys", true);
+  const [unseen, setUnseen] = useToggle("staywell.unseen", false);
   const thread = useSelected();
   const selected = useDesk((state) => state.selected);
   const holds = useDesk((state) => state.selected !== null && control(state, state.selected).holds);
   const items = useMemo(() => suggested(thread?.bundle ?? null, f), [thread?.bundle, f]);
   useNotices({ sound, desktop });
+  useEffect(() => desk.watchUnseen(unseen && agent.role !== "agent"), [desk, unseen, agent.role]);
 
   useEffect(() => {
     const url = new URL(location.href);
@@ -96,27 +98,30 @@ function Frame({ logOut }: { logOut: () => void }) {
           { label: t("setting.sound"), on: sound, set: setSound },
           { label: t("setting.desktop"), on: desktop, set: (on) => (on ? void allowDesktop().then(setDesktop) : setDesktop(false)) },
           { label: t("setting.keys"), on: singleKeys, set: setSingleKeys },
+          ...(agent.role === "agent" ? [] : [{ label: t("setting.unseen"), on: unseen, set: setUnseen }]),
         ]} />
       </header>
       <Banner />
-      <div class="pane-tabs" role="group" aria-label={t("pane.label")}>
+      <nav class="pane-tabs" aria-label={t("pane.label")}>
         {tabs.map(([name, label, count]) => (
           <button key={name} type="button" class={cx("pane-tab", name === "queue" && "first")} aria-pressed={pane === name} onClick={() => setPane(name)}>
             {label}{count > 0 && <span class="count num">{count}</span>}
           </button>
         ))}
-      </div>
-      <div class="panes">
+      </nav>
+      <main class="panes">
         <nav class="pane queue" aria-label={t("pane.queue")}><Queue onOpen={() => setPane("thread")} /></nav>
-        <main class="pane thread" id="thread" tabIndex={-1} aria-label={t("pane.thread")}>
+        <section class="pane thread" id="thread" tabIndex={-1} aria-label={t("pane.thread")}>
           <ThreadPane items={items} ask={setDialog} focusSeq={focusSeq} onPick={pick} />
-        </main>
-        <aside class="pane panel" aria-label={t("pane.panel")}>
+        </section>
+        <section class="pane panel" aria-label={t("pane.panel")}>
           {thread && !thread.error && <Panel thread={thread} items={items} holds={holds} onInsert={use} onPick={pick} />}
-        </aside>
-      </div>
+        </section>
+      </main>
       <Toasts />
       {dialog === "resolve" && thread && <ResolveDialog thread={thread} onClose={() => setDialog(null)} />}
+      {dialog === "transfer" && thread && <TransferDialog thread={thread} onClose={() => setDialog(null)} />}
+      {dialog === "snooze" && thread && <SnoozeDialog thread={thread} onClose={() => setDialog(null)} />}
       {dialog === "keys" && <KeysDialog onClose={() => setDialog(null)} />}
       {dialog === "search" && <SearchDialog thread={thread} onClose={() => setDialog(null)} />}
     </div>
@@ -221,6 +226,8 @@ function useKeys({ on, items, use, ask }: { on: boolean; items: readonly Suggest
           document.getElementById("composer")?.focus();
         }),
         e: (mine.holds || (card?.state === "wrap_up" && card.agent_id === agent.id)) && (() => open("resolve")),
+        p: mine.holds && (() => open("transfer")),
+        z: mine.holds && (() => open("snooze")),
         b: mine.holds && (() => desk.returnToBot(selected!, mine.assignEpoch)),
         t: selected !== null && !mine.holds && (!card?.agent_id || agent.role !== "agent") && (() => (card?.state === "queued" ? desk.accept(card.task, null) : desk.takeOver(selected))),
         "?": () => open("keys"),

@@ -26,4 +26,4 @@ export function useDesk<T>(select: (state: State) => T): T {
 }
 
 /** Asked for by a key or a button, carried out by the part that knows how. */
-export type Ask = "resolve" | "search" | "keys";
+export type Ask = "resolve" | "transfer" | "snooze" | "search" | "keys";

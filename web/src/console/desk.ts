@@ -22,6 +22,8 @@ export class Desk {
   private typingIn: string | null = null;
   private typingOff: ReturnType<typeof setTimeout> | undefined;
   private watched: string | null = null;
+  /** Whether a supervisor looks without being shown to the others. */
+  private silent = false;
   private readonly nudge = (): void => {
     if (document.visibilityState === "visible") this.step({ on: "nudge" });
   };
@@ -75,6 +77,15 @@ export class Desk {
     );
   }
 
+  watchUnseen(silent: boolean): void {
+    if (silent === this.silent) return;
+    this.silent = silent;
+    const conv = this.watched;
+    if (!conv) return;
+    this.send({ t: "unwatch", conv });
+    this.watch(conv);
+  }
+
   presence(state: Presence): void {
     this.send({ t: "presence", state });
   }
@@ -93,6 +104,15 @@ export class Desk {
 
   returnToBot(conv: string, assignEpoch: number): void {
     this.command("return", conv, { t: "return", conv, assign_epoch: assignEpoch });
+  }
+
+  /** Passes it on: to a colleague, who is asked first, or to whoever is free. */
+  transfer(conv: string, assignEpoch: number, to: string | null, note: string): void {
+    this.command("transfer", conv, { t: "transfer", conv, cmid: crypto.randomUUID(), assign_epoch: assignEpoch, to, note });
+  }
+
+  snooze(conv: string, assignEpoch: number, until: number): void {
+    this.command("snooze", conv, { t: "snooze", conv, assign_epoch: assignEpoch, until });
   }
 
   resolve(conv: string, assignEpoch: number, disposition: string, comment: string): void {
@@ -153,7 +173,8 @@ export class Desk {
   }
 
   private watch(conv: string): void {
-    if (this.send({ t: "watch", conv, after: cursor(threadOf(this.store.get(), conv)) })) this.watched = conv;
+    const after = cursor(threadOf(this.store.get(), conv));
+    if (this.send({ t: "watch", conv, after, silent: this.silent })) this.watched = conv;
   }
 
   /** Soon reads the bundle again: drivers, suggestions, wallet and holder may have changed. */

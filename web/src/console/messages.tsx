@@ -22,6 +22,7 @@ export function Messages({ thread, moved, focusSeq }: { thread: Thread; moved: M
   const scores = useMemo(() => new Map(thread.scores.map((score) => [score.seq, score])), [thread.scores]);
   const last = thread.events.at(-1)?.seq ?? 0;
   const summaryAfter = useMemo(() => thread.events.findLast((ev) => ev.kind === "joined" || ev.kind === "escalated")?.seq ?? null, [thread.events]);
+  const lastSeen = useMemo(() => thread.events.findLast((ev) => ev.from === "agent" && ev.seq <= thread.seen)?.seq, [thread.events, thread.seen]);
   const now = useNow(30_000);
 
   useLayoutEffect(() => {
@@ -59,7 +60,7 @@ export function Messages({ thread, moved, focusSeq }: { thread: Thread; moved: M
     >
       {summaryAfter === null && thread.bundle?.summary && <SummaryCard summary={thread.bundle.summary} />}
       {items.map((item) => (
-        <Row key={item.key} item={item} score={item.is === "ev" ? scores.get(item.ev.seq) : undefined} moved={moved} now={now}
+        <Row key={item.key} item={item} score={item.is === "ev" ? scores.get(item.ev.seq) : undefined} moved={moved} now={now} seen={item.is === "ev" && item.ev.seq === lastSeen}
           summary={item.is === "ev" && item.ev.seq === summaryAfter ? thread.bundle?.summary ?? null : null} />
       ))}
       {thread.pending.map((pending) => <OnItsWay key={pending.cmid} conv={thread.conv} pending={pending} />)}
@@ -73,7 +74,15 @@ export function Messages({ thread, moved, focusSeq }: { thread: Thread; moved: M
   );
 }
 
-function Row({ item, score, moved, now, summary }: { item: Item; score: Score | undefined; moved: Moved | null; now: number; summary: Summary | null }) {
+function Row({ item, score, moved, now, seen, summary }: {
+  item: Item;
+  score: Score | undefined;
+  moved: Moved | null;
+  now: number;
+  /** The last message of an agent that the contact has seen. */
+  seen: boolean;
+  summary: Summary | null;
+}) {
   const i18n = useI18n();
   const { t, f } = i18n;
   if (item.is === "day") return <p class="sys day">{f.day(item.at, now)}</p>;
@@ -104,6 +113,7 @@ function Row({ item, score, moved, now, summary }: { item: Item; score: Score | 
           ? <><Band band={score.band} risk={score.churn} /><span class="num moved">{f.change(moved.delta)}</span></>
           : <span class="num">{t("risk.at", { risk: f.probability(score.churn) })}</span>)}
         {score && typeof score.churn !== "number" && <span>{t("risk.none")}</span>}
+        {seen && <span>{t("seen")}</span>}
       </p>
       <div class="bubble"><Spoken ev={ev} /></div>
     </article>

@@ -12,7 +12,7 @@ import { useConsole, useDesk } from "./context.ts";
 const PAGE = 200;
 
 export function Queue({ onOpen }: { onOpen: () => void }) {
-  const { t } = useI18n();
+  const { t, f } = useI18n();
   const desk = useDesk((state) => state.desk);
   const selected = useDesk((state) => state.selected);
   if (!desk) return <Loading label={t("queue.loading")} lines={6} />;
@@ -26,7 +26,7 @@ export function Queue({ onOpen }: { onOpen: () => void }) {
         </Empty>
       )}
       <List title={t("queue.mine")} aside={`${desk.load}/${desk.capacity}`} cards={desk.mine} selected={selected} onOpen={onOpen} />
-      <List title={t("queue.waiting")} aside={t("queue.by_value", { n: desk.waiting.length })} cards={desk.waiting} selected={selected} onOpen={onOpen} />
+      <List title={t("queue.waiting")} aside={t(desk.waiting_total > desk.waiting.length ? "queue.first_by_value" : "queue.by_value", { n: desk.waiting.length, total: f.count(desk.waiting_total) })} cards={desk.waiting} selected={selected} onOpen={onOpen} />
       <List title={t("queue.others")} aside={String(desk.others.length)} cards={desk.others} selected={selected} onOpen={onOpen} />
     </>
   );
@@ -134,6 +134,7 @@ export function Clock({ card, now }: { card: TaskCard; now: number }) {
   const { t, f } = useI18n();
   const { agent } = useConsole();
   const mine = card.agent_id === agent.id;
+  if (mine && card.snoozed_until) return <span class="q-clock num">{t("clock.aside", { when: f.moment(card.snoozed_until, now) })}</span>;
   if (mine && card.state === "assigned" && card.due_at) {
     const left = card.due_at - now;
     return left >= 0

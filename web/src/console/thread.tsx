@@ -101,6 +101,8 @@ function Head({ thread, holds, ask }: { thread: Thread; holds: boolean; ask: (wh
         {conversation.status === "resolved" && !mineToWrapUp && <span class="tag">{t("status.resolved")}</span>}
         {waits && card && <Button look="primary" busy={is("accept", card.task)} onClick={() => desk.accept(card.task, null)}>{t("do.claim")}</Button>}
         {mayTakeOver && <Button busy={is("takeover", thread.conv)} keys="T" onClick={() => desk.takeOver(thread.conv)}>{t("do.take_over")}</Button>}
+        {holds && <Button look="ghost" keys="Z" busy={is("snooze", thread.conv)} onClick={() => ask("snooze")}>{t("do.snooze")}</Button>}
+        {holds && <Button look="ghost" keys="P" busy={is("transfer", thread.conv)} onClick={() => ask("transfer")}>{t("do.transfer")}</Button>}
         {holds && <Button look="ghost" keys="B" busy={is("return", thread.conv)} onClick={() => desk.returnToBot(thread.conv, epoch)}>{t("do.return")}</Button>}
         {(holds || mineToWrapUp) && <Button keys="E" busy={is("resolve", thread.conv)} onClick={() => ask("resolve")}>{t("do.resolve")}</Button>}
       </div>

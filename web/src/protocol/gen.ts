@@ -203,6 +203,7 @@ export interface Desk {
   presence: "available" | "away" | "offline";
   team: TeamMember[];
   waiting: TaskCard[];
+  waiting_total: number;
 }
 
 /** A durable command was committed. */
@@ -356,7 +357,7 @@ export type DeskServerFrame = DeskReady | Desk | DeskEv | DeskScore | DeskNote |
 export const deskServerFrameShapes = {
   caught: "conv:s,head:n",
   seen: "conv:s,seq:n",
-  desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard",
+  desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard,waiting_total:n",
   ack: "cmid:s,conv:s,dup:b,seq?:n",
   drain: "after_ms:n",
   ev: "conv:s,ev:@Ev",

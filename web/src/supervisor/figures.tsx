@@ -29,7 +29,7 @@ export function FigureTiles({ figures, retry }: { figures: Loaded<Figures>; retr
   const weeks = data.churn_weekly.filter((week): week is typeof week & { churn: number } => week.churn !== null);
   const rising = weeks.length > 1 ? weeks.at(-1)!.churn - weeks.at(-2)!.churn : 0;
   return (
-    <section aria-label={t("figure.label")}><dl class="tiles">
+    <section class="tiles-box" aria-label={t("figure.label")} tabIndex={0}><dl class="tiles">
       <Tile title={t("figure.retention")} value={retention && t("figure.points", { points: points(retention.lift_pt) })}>
         {retention && t("figure.retention_more", { low: points(retention.low), high: points(retention.high), n: f.count(retention.n) })}
       </Tile>

@@ -51,21 +51,21 @@ export function Transcripts({ api, place, setPlace }: { api: Api; place: Place; 
 
   const panes: [Pane, string][] = [["list", t("pane.list")], ["transcript", t("pane.transcript")], ["judgement", t("pane.judgement")]];
   return (
-    <div class={cx("desk", `at-${pane}`, !conv && "bare")}>
+    <main class={cx("desk", `at-${pane}`, !conv && "bare")}>
       <div class="pane-tabs" role="group" aria-label={t("pane.label")}>
         {panes.map(([name, label]) => <button key={name} type="button" class="pane-tab" aria-pressed={pane === name} onClick={() => setPane(name)}>{label}</button>)}
       </div>
       <nav class="col list" aria-label={t("pane.list")}><TranscriptList api={api} place={place} setPlace={setPlace} lines={setLines} /></nav>
-      <main class="col middle" id="content" tabIndex={-1} aria-label={t("pane.transcript")}>
+      <section class="col middle" id="content" tabIndex={-1} aria-label={t("pane.transcript")}>
         {!conv && <Empty title={t("transcript.choose")} icon="chat">{t("transcript.choose_text")}</Empty>}
         {conv && !shown && loaded.state !== "error" && <Loading label={t("loading")} lines={9} />}
         {conv && !shown && loaded.state === "error" && <Failed error={loaded.error} retry={reload} />}
         {shown && <TranscriptView key={shown.conversation.id} data={shown} chosen={chosen} choose={setChosen} />}
-      </main>
-      <aside class="col right" aria-label={t("pane.judgement")}>
+      </section>
+      <section class="col right" aria-label={t("pane.judgement")}>
         {shown && <Judgement key={shown.conversation.id} api={api} data={shown} chosen={chosen} choose={setChosen} reload={reload} />}
-      </aside>
-    </div>
+      </section>
+    </main>
   );
 }
 

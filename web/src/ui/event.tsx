@@ -20,6 +20,8 @@ export function lineOf(i18n: I18n, ev: Ev): string {
       return ev.from === "contact"
         ? i18n.t("event.escalated_asked")
         : i18n.t("event.escalated", { reason: i18n.word("task_reason", text(data["reason"]) || "agent") });
+    case "left":
+      return i18n.t(data["transferred"] === true ? "event.transferred" : "event.left", { agent });
     case "offer_answer":
       return i18n.t(data["accepted"] === true ? "event.offer_accepted" : "event.offer_declined");
     case "resolved": {

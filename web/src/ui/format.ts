@@ -30,6 +30,8 @@ export interface Format {
   dateTime(at: number): string;
   /** Today, yesterday, or the date. */
   day(at: number, now: number): string;
+  /** The time of a moment of today, with its date of another day. */
+  moment(at: number, now: number): string;
   /** 12 days ago */
   ago(at: number, now: number): string;
 }
@@ -107,6 +109,9 @@ export function format(locale: Locale): Format {
     day(at, now) {
       const days = Math.round((startOfDay(at) - startOfDay(now)) / DAY);
       return days === 0 || days === -1 ? capital(relative.format(days, "day")) : date.format(at);
+    },
+    moment(at, now) {
+      return startOfDay(at) === startOfDay(now) ? time.format(at) : this.dateTime(at);
     },
     ago(at, now) {
       const ms = Math.max(0, now - at);
