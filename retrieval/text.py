@@ -47,6 +47,11 @@ def clean(text: str, limit: int = MAX_LENGTH) -> str:
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", visible)).strip()[:limit].rstrip()
 
 
+def has_hidden(text: str) -> bool:
+    """Whether characters stand in the text that no reader sees, emoji selectors and joiners aside."""
+    return any(sign not in "\ufe0e\ufe0f\u200d" for sign in _HIDDEN.findall(text))
+
+
 def detect_language(text: str) -> Language:
     """Chinese when at least as many Han characters as words of other scripts are seen, otherwise English."""
     sample = clean(text)

@@ -1,0 +1,84 @@
+"""Whether a reworded reply says nothing that the retrieved, approved content does not say. Pure; both languages.
+
+A writer may change words, never facts: figures with their units, links, benefits and promises of its text must all stand in the
+grounds (the filled script, the shown products, the offer), and those of the script must not get lost. What is unclear counts
+against the text: falling back to the approved wording costs little, an invented discount costs trust.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from retrieval.claims import benefits, promises
+from retrieval.figures import figures, links
+from retrieval.text import clean, detect_language, has_hidden
+
+Kind = Literal[
+    "figure", "missing", "link", "image", "markup", "benefit", "promise", "hidden", "language", "length", "empty"
+]
+Piece = TypeVar("Piece")
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One reason why a text must not be sent. `found` is the offending piece, as far as it can be named."""
+
+    kind: Kind
+    found: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a reply may rest on."""
+
+    script: str  # the approved wording, slots filled
+    locale: str
+    supports: tuple[str, ...] = ()  # further true texts: product titles with their prices, slot values
+    links: frozenset[str] = frozenset()  # links that may be shown beside those in the script
+
+
+_IMAGE = re.compile(r"!\[|<\s*img\b|data:image/|\.(?:png|jpe?g|gif|webp|svg)\b", re.IGNORECASE)
+_MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>|\]\(|`{3}|\{\{|\{%", re.IGNORECASE)
+
+
+def check(text: str, grounds: Grounds) -> list[Objection]:
+    """Every reason against sending `text` in place of the script; empty when it may be sent."""
+    seen = clean(text, limit=20_000)
+    if not seen:
+        return [Objection("empty")]
+    truth = "\n".join(clean(part, limit=20_000) for part in (grounds.script, *grounds.supports))
+    script = clean(grounds.script, limit=20_000)
+    objections = [*_form(text, seen, script, grounds)]
+    objections += [Objection("link", link) for link in _new(links(seen), links(truth) | grounds.links)]
+    objections += [Objection("missing", link) for link in _new(links(script), links(seen))]
+    objections += [Objection("figure", str(one)) for one in _new(figures(seen), figures(truth))]
+    objections += [
+        Objection("missing", str(one))
+        for one in _new(figures(script), figures(seen))
+        if one.unit in ("percent", "money")
+    ]
+    objections += [Objection("benefit", name) for name in _new(benefits(seen), benefits(truth))]
+    objections += [Objection("promise", name) for name in _new(promises(seen), promises(truth))]
+    return objections
+
+
+def _form(text: str, seen: str, script: str, grounds: Grounds) -> Iterable[Objection]:
+    image = _IMAGE.search(seen)
+    if image:
+        yield Objection("image", image.group())
+    markup = _MARKUP.search(seen)
+    if markup and markup.group() not in script:
+        yield Objection("markup", markup.group())
+    if has_hidden(text):
+        yield Objection("hidden")
+    if detect_language(seen) != ("zh" if grounds.locale.startswith("zh") else "en"):
+        yield Objection("language", detect_language(seen))
+    if len(seen) > 2 * len(script) + 200:
+        yield Objection("length", str(len(seen)))
+
+
+def _new(ours: set[Piece], theirs: Iterable[Piece]) -> list[Piece]:
+    return sorted(ours - set(theirs), key=str)
