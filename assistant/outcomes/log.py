@@ -26,4 +26,4 @@ def write(connection: Connection, row: Mapping[str, Any]) -> None:
     broken = violations(row)
     if broken:
         raise UnsoundDecision(f"decision for turn {row['seq']} breaks: {', '.join(broken)}")
-    connection.execute(insert(decision).values(**row))
+    connection.execute(insert(decision), dict(row))

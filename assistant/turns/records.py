@@ -91,7 +91,7 @@ def write_score(connection: Connection, turn: Turn, evidence: Evidence, now: int
     }
     if found is None:
         reason = evidence.reading.score.reason if isinstance(evidence.reading.score, Unavailable) else "unknown"
-        connection.execute(insert(score).values(**row, unavailable=reason[:80]))
+        connection.execute(insert(score), row | {"unavailable": reason[:80]})
         return
     row |= {
         "churn": found.churn,
@@ -110,7 +110,7 @@ def write_score(connection: Connection, turn: Turn, evidence: Evidence, now: int
         "versions": dict(found.versions),
         "cold_start": found.cold_start,
     }
-    connection.execute(insert(score).values(**row))
+    connection.execute(insert(score), row)
     connection.execute(
         update(conversation)
         .where(conversation.c.id == turn.job.conversation_id)
