@@ -1,4 +1,4 @@
-"""A shop with agents and conversations in a real SQLite database, and a clock that stands still until told otherwise."""
+"""A shop with agents and conversations in a real database of either kind, and a clock that stands still until told otherwise."""
 
 from __future__ import annotations
 
@@ -215,9 +215,14 @@ def open_shop(storage: Storage, *, key: str = "shop") -> Shop:
     return Shop(storage, site_id)
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    storage = Storage(f"sqlite:///{(tmp_path / 'test.db').as_posix()}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{(tmp_path / 'test.db').as_posix()}"
+    else:
+        url = request.getfixturevalue("postgres").migrated()
+    storage = Storage(url)
     yield storage
     storage.close()
 
