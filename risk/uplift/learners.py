@@ -1,8 +1,10 @@
 """Learners of a treatment's effect: S, T, X and DR, each over a linear and a tree model. Written out, because they are short.
 
 S: one model of the outcome with the treatment as a feature. T: one model an arm. X (Künzel et al., PNAS 2019): effects imputed
-across the arms, weighted by the propensity. DR (Kennedy, 2020): a regression on the doubly robust pseudo-outcome, cross-fitted. The
-share of treated rows is the propensity: the learners are for trials, or for rows weighted to look like one.
+across the arms, weighted by the propensity. DR (Kennedy, 2020): a regression on the doubly robust pseudo-outcome, cross-fitted.
+
+Without `propensity` the rows are those of a trial, and the share of treated rows is the propensity. With it, float [n], each row's
+known probability of treatment, they are those of a log: S, T and X weigh rows by the inverse (stabilised), DR uses it as it is.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ Bools = NDArray[np.bool_]
 class Learner(Protocol):
     """Fits an effect on rows of a trial and predicts it for new ones."""
 
-    def fit(self, x: Floats, treated: Bools, y: Floats) -> None:
-        """`x` [n, p] without missing values in what the base model cannot take; `y` [n] any number, binary for classifiers."""
+    def fit(self, x: Floats, treated: Bools, y: Floats, propensity: Floats | None = None) -> None:
+        """`x` [n, p] without missing values; `y` [n] any number, 0 and 1 for a classifier; `propensity` [n] in (0, 1)."""
         ...
 
     def effect(self, x: Floats) -> Floats:
@@ -32,7 +34,7 @@ class Learner(Protocol):
 class Model(Protocol):
     """A base model: the expected outcome given features."""
 
-    def fit(self, x: Floats, y: Floats) -> None:
+    def fit(self, x: Floats, y: Floats, weight: Floats | None = None) -> None:
         """Fits [n, p] → [n]."""
         ...
 
@@ -48,7 +50,7 @@ class Linear:
         self._strength = strength
         self._model: Any = None
 
-    def fit(self, x: Floats, y: Floats) -> None:
+    def fit(self, x: Floats, y: Floats, weight: Floats | None = None) -> None:
         """Fits; a constant outcome is kept as such."""
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.pipeline import make_pipeline
@@ -61,7 +63,9 @@ class Linear:
         head = (
             LogisticRegression(C=self._strength, max_iter=2000) if self._binary else Ridge(alpha=1.0 / self._strength)
         )
-        self._model = make_pipeline(StandardScaler(), head).fit(x, y)
+        self._model = make_pipeline(StandardScaler(), head)
+        step = self._model.steps[-1][0]
+        self._model.fit(x, y, **{} if weight is None else {f"{step}__sample_weight": weight})
 
     def predict(self, x: Floats) -> Floats:
         """Probabilities or expected values."""
@@ -83,12 +87,12 @@ class Trees:
         }  # fmt: skip
         self._model: Any = None
 
-    def fit(self, x: Floats, y: Floats) -> None:
+    def fit(self, x: Floats, y: Floats, weight: Floats | None = None) -> None:
         """Fits; the objective follows from the outcome."""
         import lightgbm
 
         objective = "binary" if _is_binary(y) else "regression"
-        data = lightgbm.Dataset(x, y, free_raw_data=True)
+        data = lightgbm.Dataset(x, y, weight=weight, free_raw_data=True)
         self._model = lightgbm.train(self._settings | {"objective": objective}, data, self._rounds)
 
     def predict(self, x: Floats) -> Floats:
@@ -105,10 +109,10 @@ class SLearner:
     def __init__(self, base: Base, *, products: bool) -> None:
         self._base, self._products = base, products
 
-    def fit(self, x: Floats, treated: Bools, y: Floats) -> None:
+    def fit(self, x: Floats, treated: Bools, y: Floats, propensity: Floats | None = None) -> None:
         """Fits once on both arms."""
         self._model = self._base()
-        self._model.fit(self._with(x, treated.astype(np.float64)), y)
+        self._model.fit(self._with(x, treated.astype(np.float64)), y, weights(treated, propensity))
 
     def effect(self, x: Floats) -> Floats:
         """Difference of two predictions."""
@@ -126,11 +130,12 @@ class TLearner:
     def __init__(self, base: Base) -> None:
         self._base = base
 
-    def fit(self, x: Floats, treated: Bools, y: Floats) -> None:
+    def fit(self, x: Floats, treated: Bools, y: Floats, propensity: Floats | None = None) -> None:
         """Fits both arms."""
+        weight = weights(treated, propensity)
         self.with_treatment, self.without = self._base(), self._base()
-        self.with_treatment.fit(x[treated], y[treated])
-        self.without.fit(x[~treated], y[~treated])
+        self.with_treatment.fit(x[treated], y[treated], _of(weight, treated))
+        self.without.fit(x[~treated], y[~treated], _of(weight, ~treated))
 
     def effect(self, x: Floats) -> Floats:
         """Difference of the arms' predictions."""
@@ -143,14 +148,15 @@ class XLearner:
     def __init__(self, base: Base) -> None:
         self._base = base
 
-    def fit(self, x: Floats, treated: Bools, y: Floats) -> None:
+    def fit(self, x: Floats, treated: Bools, y: Floats, propensity: Floats | None = None) -> None:
         """Fits four models."""
+        weight = weights(treated, propensity)
         arms = TLearner(self._base)
-        arms.fit(x, treated, y)
+        arms.fit(x, treated, y, propensity)
         self._share = float(treated.mean())
         self._in_treated, self._in_control = self._base(), self._base()
-        self._in_treated.fit(x[treated], y[treated] - arms.without.predict(x[treated]))
-        self._in_control.fit(x[~treated], arms.with_treatment.predict(x[~treated]) - y[~treated])
+        self._in_treated.fit(x[treated], y[treated] - arms.without.predict(x[treated]), _of(weight, treated))
+        self._in_control.fit(x[~treated], arms.with_treatment.predict(x[~treated]) - y[~treated], _of(weight, ~treated))
 
     def effect(self, x: Floats) -> Floats:
         """e · τ_control + (1 − e) · τ_treated."""
@@ -163,17 +169,17 @@ class DRLearner:
     def __init__(self, base: Base, *, folds: int = 3, seed: int = 0) -> None:
         self._base, self._folds, self._seed = base, folds, seed
 
-    def fit(self, x: Floats, treated: Bools, y: Floats) -> None:
+    def fit(self, x: Floats, treated: Bools, y: Floats, propensity: Floats | None = None) -> None:
         """Cross-fits the nuisances, then the effect."""
-        share = float(treated.mean())
+        chance = np.full(len(x), treated.mean()) if propensity is None else propensity
         fold = np.random.default_rng(self._seed).permutation(len(x)) % self._folds
         pseudo = np.empty(len(x))
         for one in range(self._folds):
             inside = fold == one
             arms = TLearner(self._base)
-            arms.fit(x[~inside], treated[~inside], y[~inside])
+            arms.fit(x[~inside], treated[~inside], y[~inside], _of(propensity, ~inside))
             with_treatment, without = arms.with_treatment.predict(x[inside]), arms.without.predict(x[inside])
-            t, seen = treated[inside], y[inside]
+            t, seen, share = treated[inside], y[inside], chance[inside]
             pseudo[inside] = (
                 with_treatment
                 - without
@@ -193,11 +199,11 @@ class Blend:
     def __init__(self, parts: Mapping[str, Callable[[], Learner]]) -> None:
         self._parts = {name: make() for name, make in parts.items()}
 
-    def fit(self, x: Floats, treated: Bools, y: Floats) -> None:
+    def fit(self, x: Floats, treated: Bools, y: Floats, propensity: Floats | None = None) -> None:
         """Fits all parts."""
         self._scale: dict[str, tuple[float, float]] = {}
         for name, part in self._parts.items():
-            part.fit(x, treated, y)
+            part.fit(x, treated, y, propensity)
             found = part.effect(x)
             self._scale[name] = (float(found.mean()), float(found.std()) or 1.0)
 
@@ -208,6 +214,18 @@ class Blend:
             (part.effect(x) - self._scale[name][0]) / self._scale[name][1] for name, part in self._parts.items()
         ]
         return np.asarray(scales[:, 0].mean() + np.mean(deviations, axis=0) * scales[:, 1].mean())
+
+
+def weights(treated: Bools, propensity: Floats | None) -> Floats | None:
+    """Stabilised inverse propensities, mean about 1: share ÷ e for the treated, (1 − share) ÷ (1 − e) for the others."""
+    if propensity is None:
+        return None
+    share = float(treated.mean())
+    return np.where(treated, share / propensity, (1.0 - share) / (1.0 - propensity))
+
+
+def _of(values: Floats | None, rows: Bools) -> Floats | None:
+    return None if values is None else values[rows]
 
 
 def _is_binary(y: Floats) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.uplift.learners import LEARNERS, SINGLE, Learner, Linear
+from risk.uplift.learners import LEARNERS, SINGLE, Learner, Linear, weights
 from risk.uplift.qini import Estimate, bootstrap, interval, qini, uplift_at
 from risk.uplift.trial import Encoding, Rows, encode
 
@@ -98,12 +98,20 @@ def measure(
 
 
 def choose(
-    x: Floats, treated: Bools, y: Floats, *, seed: int = 0, folds: int = FOLDS, report: Report = silent
+    x: Floats,
+    treated: Bools,
+    y: Floats,
+    propensity: Floats | None = None,
+    *,
+    seed: int = 0,
+    folds: int = FOLDS,
+    report: Report = silent,
 ) -> Choice:
     """The learner with the greatest cross-fitted Qini; all of them with intervals."""
-    effects = cross_fit(LEARNERS, x, treated, y, seed=seed, folds=folds, report=report)
-    drawn = bootstrap(effects, treated, y, rounds=ROUNDS // 2, seed=seed)
-    found = {name: interval(qini(effect, treated, y), drawn[name]) for name, effect in effects.items()}
+    effects = cross_fit(LEARNERS, x, treated, y, propensity, seed=seed, folds=folds, report=report)
+    weight = weights(treated, propensity)
+    drawn = bootstrap(effects, treated, y, weight=weight, rounds=ROUNDS // 2, seed=seed)
+    found = {name: interval(qini(effect, treated, y, weight), drawn[name]) for name, effect in effects.items()}
     return Choice(max(found, key=lambda name: found[name].value), found)
 
 
@@ -112,6 +120,7 @@ def cross_fit(
     x: Floats,
     treated: Bools,
     y: Floats,
+    propensity: Floats | None = None,
     *,
     seed: int,
     folds: int = FOLDS,
@@ -126,7 +135,7 @@ def cross_fit(
         scaled: list[Floats] = []
         for step, (name, make) in enumerate(single.items(), start=1):
             learner = make()
-            learner.fit(x[~inside], treated[~inside], y[~inside])
+            learner.fit(x[~inside], treated[~inside], y[~inside], None if propensity is None else propensity[~inside])
             effects[name][inside] = learner.effect(x[inside])
             seen = learner.effect(x[~inside])
             scaled.append((effects[name][inside] - seen.mean()) / (seen.std() or 1.0))

@@ -61,7 +61,7 @@ def test_effects_are_always_of_unseen_rows() -> None:
     """A learner that knows its training rows by heart must not look good."""
 
     class ByHeart:
-        def fit(self, x: np.ndarray, treated: np.ndarray, y: np.ndarray) -> None:
+        def fit(self, x: np.ndarray, treated: np.ndarray, y: np.ndarray, propensity: np.ndarray | None = None) -> None:
             self.known = {row.tobytes(): (1.0 if t else -1.0) * o for row, t, o in zip(x, treated, y, strict=True)}
 
         def effect(self, x: np.ndarray) -> np.ndarray:
@@ -86,3 +86,19 @@ def test_the_choice_is_by_measure_and_says_how_all_did() -> None:
     assert set(choice.qini) == set(LEARNERS)
     assert choice.qini[choice.name].value == max(found.value for found in choice.qini.values())
     assert choice.qini[choice.name].low > 0
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_log_with_propensities_is_as_good_as_a_trial(name: str) -> None:
+    """Who is treated depends on x1, and x1 moves the outcome: taken for a trial, the effect would be overrated."""
+    random = np.random.default_rng(7)
+    x = random.normal(size=(9000, 3))
+    propensity = np.where(x[:, 1] > 0, 0.8, 0.2)
+    treated = random.random(9000) < propensity
+    effect = 0.2 * (x[:, 0] > 0)
+    y = (random.random(9000) < 0.2 + 0.3 * (x[:, 1] > 0) + effect * treated).astype(float)
+    learner = LEARNERS[name]()
+    learner.fit(x, treated, y, propensity)
+    found = learner.effect(x)
+    assert np.corrcoef(found, effect)[0, 1] > 0.4
+    assert float(found.mean()) == pytest.approx(0.1, abs=0.04)
