@@ -25,8 +25,8 @@ from assistant.storage.guard import open_checked
 P = ParamSpec("P")
 R = TypeVar("R")
 
-out = Console()
-err = Console(stderr=True)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where database, indices and models live.")]

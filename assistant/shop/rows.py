@@ -130,7 +130,7 @@ def validated(model: type[M], row: Mapping[str, Any], line: int) -> M | BadRow:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "row"
-        return BadRow(f"{where}: {first['msg']}", line=line)
+        return BadRow(f"{where}: {first['msg'].removeprefix('Value error, ')}", line=line)
 
 
 def milliseconds(value: Any) -> int:
@@ -150,5 +150,8 @@ def milliseconds(value: Any) -> int:
             return int(datetime.strptime(text, form).replace(tzinfo=UTC).timestamp() * 1000)
         except ValueError:
             continue
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text[:40]}' is not a time: write 2026-11-24 or 2026-11-24T09:30:00Z") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
