@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import codec, lexical, metric, vectors
+from retrieval import codec, intent_head, lexical, metric, vectors
 from retrieval.codec import Document, Kind
 from retrieval.documents import Encoder, Product, Script, SearchContext, Vector
 from retrieval.eligibility import best_locale, language, script_refusal
 from retrieval.errors import BadSnapshot
+from retrieval.intent_head import IntentHead
 from retrieval.metric import Metric
 from retrieval.text import clean
 from retrieval.vectors import Mask, Rows
@@ -125,6 +126,9 @@ def write(
     if encoder is not None:
         matrix, encoded = _encode(kind, texts, hashes, encoder, known, progress)
         np.save(folder / "mean.npy", matrix.mean(axis=0), allow_pickle=False)
+        head = _learn_intents(ordered, entry_of_document, entry_of_row, texts, matrix)
+        if head is not None:
+            head.save(folder / "intents.npz")
         learned = metric.learn(matrix, entry_of_row) if kind == "script" else None
         if learned is not None:
             np.save(folder / "raw.npy", matrix, allow_pickle=False)
@@ -151,6 +155,21 @@ def _encode(
         if progress is not None:
             progress(f"{kind} vectors", start + len(batch), len(missing))
     return matrix, len(missing)
+
+
+def _learn_intents(
+    ordered: Sequence[Document],
+    entry_of_document: Sequence[int],
+    entry_of_row: Sequence[int],
+    texts: Sequence[str],
+    matrix: Vector,
+) -> IntentHead | None:
+    intent = {
+        entry: document.intent
+        for entry, document in zip(entry_of_document, ordered, strict=True)
+        if isinstance(document, Script)
+    }
+    return intent_head.fit(matrix, texts, [intent[entry] for entry in entry_of_row]) if intent else None
 
 
 def _sold_in(document: Document, region: str) -> bool:
@@ -198,6 +217,7 @@ class Collection:
         self.dense: vectors.DenseIndex | None = None
         self.mean: Vector | None = None
         self.metric: Metric | None = None
+        self.head: IntentHead | None = None
         self._raw: Vector | None = None  # vectors as the encoder gave them, where the index holds others
         if dense:
             self._open_vectors(folder)
@@ -212,6 +232,7 @@ class Collection:
             self._variants = [{} for _ in range(self.entry_count)]
             for number, script in enumerate(self._scripts):
                 self._variants[int(self._columns["entry_of_document"][number])][script.locale] = number
+        self.intent_of_entry = self._intents()  # by entry, its place in the head's names; empty without a head
 
     def __len__(self) -> int:
         return len(self._columns["entry_of_document"])
@@ -253,9 +274,20 @@ class Collection:
             if (folder / "metric.npz").exists():
                 self.metric = Metric.open(folder / "metric.npz")
                 self._raw = np.load(folder / "raw.npy", mmap_mode="r", allow_pickle=False)
+            if (folder / "intents.npz").exists():
+                self.head = IntentHead.open(folder / "intents.npz")
         except (OSError, ValueError, KeyError) as fault:
             raise BadSnapshot(f"{folder.name}: {fault}") from fault
         self.dense = vectors.DenseIndex(folder / "vectors.faiss")
+
+    def _intents(self) -> NDArray[np.int64]:
+        if self.head is None:
+            return np.empty(0, dtype=np.int64)
+        place = {name: number for number, name in enumerate(self.head.names)}
+        try:
+            return np.asarray([place[self._scripts[min(own.values())].intent] for own in self._variants], dtype=np.int64)
+        except KeyError as fault:
+            raise BadSnapshot(f"the intent head does not know {fault}") from fault
 
     def filter(self, context: SearchContext) -> Filter:
         """What the context allows."""

@@ -91,6 +91,15 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """Another way to read a query: its core, one clause of it, or the query together with what was said before it."""
+
+    text: str
+    vector: Vector
+    kind: Literal["core", "clause", "context"]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchContext:
     """What makes a document eligible. Filters act inside the search, so k results come back where k exist."""
 
@@ -104,6 +113,7 @@ class SearchContext:
     exclude: frozenset[str] = frozenset()  # document ids already offered, bought or returned
     known: frozenset[str] = frozenset()  # slots that can be filled
     facts: Mapping[str, Any] = field(default_factory=dict)  # verified, has_order, … for script conditions
+    readings: Sequence[Reading] = field(default=(), compare=False)  # for scripts: the query read in other ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,8 @@ class Candidate:
     document: Script | Product
     rank: int  # from 0
     score: float
-    sources: Mapping[str, float] = field(default_factory=dict)  # {"dense": cosine, "sparse": bm25, "reason": …}
+    # {"dense": cosine, "sparse": bm25, "reason": 1, "intent": probability that this is what the message asks for}
+    sources: Mapping[str, float] = field(default_factory=dict)
     why: tuple[str, ...] = ()  # short codes: "matched:水壶", "reason:quality", …
 
     @property

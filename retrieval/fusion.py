@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.documents import Vector
 
@@ -39,6 +40,13 @@ def ranks(scores: Vector) -> Vector:
     """Rank from 1 of each score, the highest first; equal scores share the better rank. Float32 [n]."""
     ordered = np.sort(-scores)
     return np.asarray(np.searchsorted(ordered, -scores) + 1, dtype=np.float32)
+
+
+def share_of_intent(scores: Vector, intents: NDArray[np.int64], scale: float) -> Vector:
+    """Float32 [n] in (0, 1]: 1 for the best of each intent, falling as exp(−Δ ÷ scale) for those whose score is Δ lower."""
+    best = np.full(int(intents.max(initial=-1)) + 1, -np.inf, dtype=np.float32)
+    np.maximum.at(best, intents, scores)
+    return np.asarray(np.exp((scores - best[intents]) / scale), dtype=np.float32)
 
 
 def diversify(scores: Vector, similarity: Vector, k: int, trade: float) -> list[int]:

@@ -13,7 +13,7 @@ from retrieval.collection import Collection, Filter
 from retrieval.documents import Band, Candidate, Product, Script, SearchContext, Vector
 from retrieval.errors import NoSnapshot
 from retrieval.features import features
-from retrieval.fusion import Fusion, diversify
+from retrieval.fusion import Fusion, diversify, share_of_intent
 from retrieval.rerank import Reranker
 from retrieval.snapshot import Snapshot
 from retrieval.text import content_words
@@ -33,6 +33,8 @@ RELEVANT = 0.5  # share of the best score above which variety may be sought
 POOL = 32  # entries that are scored in full, from each source
 RERANKED = 100  # the same where a re-ranker decides
 VOTE = 0.05  # temperature of the vote among the examples of a script family
+POSSIBLE = 0.02  # probability from which all scripts of an intent are looked at
+SIBLING = 0.15  # by how much worse words and meaning must fit for a script to lose two thirds of its intent's probability
 REASON_BONUS = 0.05  # for a script that is meant for one of the customer's reasons
 ALIKE = 0.97  # cosine from which two products are variants of one
 SIMILAR = 0.5  # cosine from which "similar in meaning" is given as a ground
@@ -48,6 +50,7 @@ class _Pool:
     sparse: Vector
     best_rows: Rows  # the row that speaks for each entry
     reasons: NDArray[np.bool_]
+    asked: Vector | None  # probability of each entry's intent
 
     def take(self, order: NDArray[np.int64] | Sequence[int]) -> _Pool:
         """The pool in another order."""
@@ -60,6 +63,7 @@ class _Pool:
             self.sparse[places],
             self.best_rows[places],
             self.reasons[places],
+            None if self.asked is None else self.asked[places],
         )
 
 
@@ -121,7 +125,9 @@ class Retriever:
         if allowed.entry_count == 0:
             return []
         words = content_words(text)
-        pool = _gather(collection, allowed, _usable(vector, collection), words, context, self._ranking)
+        usable = _usable(vector, collection)
+        heard = None if usable is None or vector is None else _heard(collection, vector, text, context)
+        pool = _gather(collection, allowed, usable, words, context, self._ranking, heard)
         chosen = _choose(collection, allowed, pool, context)
         matched = collection.lexical.matched(words, chosen.best_rows)
         documents = [collection.document(number) for number in allowed.documents[chosen.entries].tolist()]
@@ -165,13 +171,16 @@ def _gather(
     words: list[str],
     context: SearchContext,
     ranking: Ranking,
+    heard: Vector | None,
 ) -> _Pool:
-    """Score the best entries of each source with the evidence of both."""
+    """Score the best entries of each source with the evidence of both, and scripts by what the message asks for."""
     reranker = ranking.reranker if context.kind == "product" and vector is not None else None
     size = max(POOL if reranker is None else RERANKED, 3 * context.k)
     parts = [_sparse_entries(collection, allowed, words, size)]
     if vector is not None:
         parts.append(_dense_entries(collection, allowed, vector, size))
+    if heard is not None:
+        parts.append(np.flatnonzero(allowed.entries & (heard >= POSSIBLE)))
     entries = np.unique(np.concatenate(parts))
     rows, owner = collection.rows_of(entries)
     fusion = ranking.fusions[context.kind]
@@ -200,8 +209,18 @@ def _gather(
             document = collection.document(int(allowed.documents[entry]))
             reasons[place] = isinstance(document, Script) and bool(set(document.reasons) & set(context.reasons))
         scores = np.where(reasons, scores + np.float32(REASON_BONUS) * (1.0 - scores), scores).astype(np.float32)
-    pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons)
+    asked = None if heard is None else heard[entries]
+    if asked is not None:
+        scores = asked * share_of_intent(scores, collection.intent_of_entry[entries], SIBLING)
+    pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons, asked)
     return pool.take(np.argsort(-scores, kind="stable"))
+
+
+def _heard(collection: Collection, vector: Vector, text: str, context: SearchContext) -> Vector | None:
+    """Float32 [entries]: the probability that the message asks for what each script answers; None without a head."""
+    if collection.head is None:
+        return None
+    return collection.head.read(vector, text, context.readings)[collection.intent_of_entry]
 
 
 def _highest(values: Vector, starts: NDArray[np.int64]) -> Vector:
@@ -283,6 +302,8 @@ def _sources(pool: _Pool, place: int) -> dict[str, float]:
     found = {"sparse": float(pool.sparse[place])}
     if pool.cosines is not None:
         found["dense"] = float(pool.cosines[place])
+    if pool.asked is not None:
+        found["intent"] = float(pool.asked[place])
     if pool.reasons[place]:
         found["reason"] = 1.0
     return found

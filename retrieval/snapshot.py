@@ -2,7 +2,7 @@
 
 000007-3f9a…/            sequence and hash of what it was built from
   manifest.json          format, encoder fingerprint, counts, SHA-256 of every other file
-  script/ product/       documents.jsonl, columns.npz, hashes.bin, lexical/, vectors.faiss
+  script/ product/       documents.jsonl, columns.npz, hashes.bin, lexical/, vectors.faiss; script/ also intents.npz
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from retrieval.collection import Collection, Progress
 from retrieval.documents import Encoder, Product, Script, Vector
 from retrieval.errors import BadSnapshot
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True, slots=True)

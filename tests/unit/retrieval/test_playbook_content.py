@@ -164,7 +164,8 @@ def test_wording_is_short_plain_and_keeps_its_promises(row: dict[str, Any], loca
 @pytest.mark.parametrize(("row", "locale"), TEXTS)
 def test_examples_and_quick_replies(row: dict[str, Any], locale: str) -> None:
     variant = row["locales"][locale]
-    assert 5 <= len(variant["examples"]) <= 16
+    # What is not the shop's matter can be anything: the more of it is known, the less of it is taken for something else.
+    assert 5 <= len(variant["examples"]) <= (60 if row["intent"] == "off_topic" else 16)
     assert len(set(variant["examples"])) == len(variant["examples"])
     assert len(variant["quick_replies"]) <= 4
     assert all(0 < len(reply) <= QUICK_REPLY_LIMIT[locale] for reply in variant["quick_replies"])
