@@ -23,8 +23,9 @@ from assistant.commands.common import (
     storage_of,
 )
 from assistant.identity.keys import installation_secret
-from assistant.shop import importers
 from assistant.shop.catalogue import import_documents
+from assistant.shop.importers import Progress, Records, import_records, import_transactions
+from assistant.shop.records import Target
 from assistant.shop.rows import Report, parse_map
 from assistant.storage.engine import Storage
 from retrieval.codec import Kind
@@ -42,40 +43,21 @@ SHOWN = 20  # bad rows that are printed for people; --json has all
 @plain_errors
 def contacts(file: File, site: SiteKey = "demo", map_: Map = "", data_dir: DataDir = None, json: Json = False) -> None:
     """Customers: external_id, name, email, locale, region, since."""
-    settings = load_settings(data_dir)
-    secret = installation_secret(settings)
-
-    def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
-        mapping = parse_map(map_)
-        return importers.import_contacts(
-            storage, file, site_id=site_id, secret=secret, now=now_ms(), mapping=mapping, progress=step
-        )
-
-    _import("contacts", run, site, data_dir, json)
+    _import_records("contacts", file, site, map_, data_dir, json)
 
 
 @import_app.command("orders")
 @plain_errors
 def orders(file: File, site: SiteKey = "demo", map_: Map = "", data_dir: DataDir = None, json: Json = False) -> None:
     """Orders: order, customer, date, total, currency, status, coupon, promised, delivered, lines."""
-
-    def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
-        mapping = parse_map(map_)
-        return importers.import_orders(storage, file, site_id=site_id, now=now_ms(), mapping=mapping, progress=step)
-
-    _import("orders", run, site, data_dir, json)
+    _import_records("orders", file, site, map_, data_dir, json)
 
 
 @import_app.command("returns")
 @plain_errors
 def returns(file: File, site: SiteKey = "demo", map_: Map = "", data_dir: DataDir = None, json: Json = False) -> None:
     """Returns: return_no, order, customer, date, amount, currency, product_id, reason."""
-
-    def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
-        mapping = parse_map(map_)
-        return importers.import_returns(storage, file, site_id=site_id, now=now_ms(), mapping=mapping, progress=step)
-
-    _import("returns", run, site, data_dir, json)
+    _import_records("returns", file, site, map_, data_dir, json)
 
 
 @import_app.command("transactions")
@@ -90,11 +72,9 @@ def transactions(
 ) -> None:
     """Lines of a till roll: order, customer, date, product, quantity, price, description; gathered into orders and returns."""
 
-    def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
+    def run(storage: Storage, target: Target, step: Progress) -> Report:
         mapping = parse_map(map_)
-        return importers.import_transactions(
-            storage, file, site_id=site_id, now=now_ms(), currency=currency, mapping=mapping, progress=step
-        )
+        return import_transactions(storage, file, target, currency=currency, mapping=mapping, progress=step)
 
     _import("transactions", run, site, data_dir, json)
 
@@ -113,23 +93,26 @@ def scripts(file: File, site: SiteKey = "demo", data_dir: DataDir = None, json: 
     _import_documents("script", file, site, data_dir, json)
 
 
+def _import_records(kind: Records, file: Path, site: str, map_: str, data_dir: Path | None, json: bool) -> None:
+    def run(storage: Storage, target: Target, step: Progress) -> Report:
+        return import_records(storage, file, kind, target, mapping=parse_map(map_), progress=step)
+
+    _import(kind, run, site, data_dir, json)
+
+
 def _import_documents(kind: Kind, file: Path, site: str, data_dir: Path | None, json: bool) -> None:
-    def run(storage: Storage, site_id: str, step: Callable[[int], None]) -> Report:
-        return import_documents(storage, file, kind, site_id=site_id, now=now_ms(), progress=step)
+    def run(storage: Storage, target: Target, step: Progress) -> Report:
+        return import_documents(storage, file, kind, site_id=target.site_id, now=target.now, progress=step)
 
     _import(f"{kind}s", run, site, data_dir, json)
 
 
 def _import(
-    label: str,
-    run: Callable[[Storage, str, Callable[[int], None]], Report],
-    site: str,
-    data_dir: Path | None,
-    json: bool,
+    label: str, run: Callable[[Storage, Target, Progress], Report], site: str, data_dir: Path | None, json: bool
 ) -> None:
     settings = load_settings(data_dir)
     with storage_of(settings) as storage, progress(label, None, quiet=json) as step:
-        report = run(storage, site_id_of(storage, site), step)
+        report = run(storage, Target(site_id_of(storage, site), installation_secret(settings), now_ms()), step)
     show(label, report, json)
 
 

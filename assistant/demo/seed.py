@@ -14,7 +14,16 @@ from assistant.demo import data
 from assistant.identity.agents import Role, create_agent
 from assistant.identity.sites import Site, create, find_site_by_key
 from assistant.shop.catalogue import put_documents
-from assistant.shop.importers import ContactRow, LineRow, OrderRow, ReturnRow, put_contact, put_order, put_return
+from assistant.shop.records import (
+    ContactRow,
+    LineRow,
+    OrderRow,
+    ReturnRow,
+    Target,
+    put_contact,
+    put_order,
+    put_return,
+)
 from assistant.storage.engine import Storage
 from assistant.storage.tables import site as sites
 from retrieval import playbook
@@ -93,7 +102,7 @@ def _put_records(connection: Connection, site_id: str, secret: bytes, now: int) 
             region=person.region,
             since=person.since_ms,
         )
-        put_contact(connection, contact_row, site_id=site_id, secret=secret, now=now)
+        put_contact(connection, contact_row, Target(site_id, secret, now))
     for order in data.load_orders(now):
         order_row = OrderRow(
             order=order.order_no,
@@ -115,7 +124,7 @@ def _put_records(connection: Connection, site_id: str, secret: bytes, now: int) 
                 for line in order.lines
             ),
         )
-        put_order(connection, order_row, site_id=site_id, now=order.ordered_at)
+        put_order(connection, order_row, Target(site_id, secret, order.ordered_at))
     for back in data.load_returns(now):
         return_row = ReturnRow(
             return_no=back.return_no,
@@ -126,7 +135,7 @@ def _put_records(connection: Connection, site_id: str, secret: bytes, now: int) 
             product_id=back.product_id,
             reason=back.reason,
         )
-        put_return(connection, return_row, site_id=site_id, now=back.returned_at)
+        put_return(connection, return_row, Target(site_id, secret, back.returned_at))
 
 
 def _major(minor: int) -> Decimal:

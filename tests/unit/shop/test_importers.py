@@ -6,12 +6,14 @@ from pathlib import Path
 from sqlalchemy import select
 
 from assistant.shop.history import load_history
-from assistant.shop.importers import import_contacts, import_orders, import_returns, import_transactions, minor_units
+from assistant.shop.importers import import_records, import_transactions
+from assistant.shop.records import Target, minor_units
 from assistant.storage.engine import Storage
 from assistant.storage.tables import contact, order_return, orders
 
 DAY = 86_400_000
 NOW = 1_800_000_000_000
+SECRET = b"k" * 32
 
 
 def test_orders_are_stored_once_and_bad_rows_are_named(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
@@ -24,10 +26,10 @@ def test_orders_are_stored_once_and_bad_rows_are_named(shop_storage: Storage, si
         "A4,c2,2026-02-03,5,EUR,eaten\n"
         "A5,c2,2026-02-03,5,EUR,delivered\n"
     )
-    report = import_orders(shop_storage, path, site_id=site_id, now=NOW)
+    report = import_records(shop_storage, path, "orders", Target(site_id, SECRET, NOW))
     assert (report.read, report.stored, report.unchanged) == (5, 2, 0)
     assert [(row.line, str(row).split(":")[0]) for row in report.bad] == [(3, "date"), (4, "total"), (5, "status")]
-    again = import_orders(shop_storage, path, site_id=site_id, now=NOW)
+    again = import_records(shop_storage, path, "orders", Target(site_id, SECRET, NOW))
     assert (again.stored, again.unchanged) == (0, 2)
     totals = shop_storage.read_sync(lambda c: c.execute(select(orders.c.order_no, orders.c.total)).all())
     assert sorted(map(tuple, totals)) == [("A1", 1250), ("A5", 500)]
@@ -39,8 +41,8 @@ def test_a_later_row_moves_the_status_on(shop_storage: Storage, site_id: str, tm
     later.write_text(
         '{"order": "A1", "customer": "c1", "date": "2026-01-05", "total": 99, "status": "delivered", "delivered": "2026-01-09"}\n'
     )
-    import_orders(shop_storage, first, site_id=site_id, now=NOW)
-    report = import_orders(shop_storage, later, site_id=site_id, now=NOW + DAY)
+    import_records(shop_storage, first, "orders", Target(site_id, SECRET, NOW))
+    report = import_records(shop_storage, later, "orders", Target(site_id, SECRET, NOW + DAY))
     assert report.stored == 1
     row = shop_storage.read_sync(lambda c: c.execute(select(orders)).mappings().one())
     assert (row["status"], row["total"], row["ts_ingested"]) == ("delivered", 300, NOW)
@@ -66,7 +68,7 @@ def test_a_till_roll_becomes_orders_and_returns(shop_storage: Storage, site_id: 
         "price": "UnitPrice",
         "customer": "CustomerID",
     }
-    report = import_transactions(shop_storage, path, site_id=site_id, now=NOW, currency="GBP", mapping=mapping)
+    report = import_transactions(shop_storage, path, Target(site_id, SECRET, NOW), currency="GBP", mapping=mapping)
     assert (report.read, report.stored) == (5, 2)
     assert [row.line for row in report.bad] == [5, 6]
     bought = shop_storage.read_sync(lambda c: c.execute(select(orders)).mappings().one())
@@ -80,7 +82,7 @@ def test_history_holds_only_what_was_known_then(shop_storage: Storage, site_id: 
     people.write_text(
         '{"external_id": "c1", "name": "王丽", "since": "2025-01-01"}\n{"external_id": "c2", "email": "no"}\n'
     )
-    report = import_contacts(shop_storage, people, site_id=site_id, secret=b"k" * 32, now=NOW)
+    report = import_records(shop_storage, people, "contacts", Target(site_id, SECRET, NOW))
     assert (report.stored, [row.line for row in report.bad]) == (1, [2])
     bought.write_text(
         '{"order": "A1", "customer": "c1", "date": "2026-01-05", "total": 3, "lines": [{"product_id": "p", "quantity": 2}]}\n'
@@ -89,8 +91,8 @@ def test_history_holds_only_what_was_known_then(shop_storage: Storage, site_id: 
     back.write_text(
         '{"return_no": "R1", "order": "A1", "customer": "c1", "date": "2026-01-09", "amount": 3, "reason": "quality"}\n'
     )
-    import_orders(shop_storage, bought, site_id=site_id, now=NOW)
-    import_returns(shop_storage, back, site_id=site_id, now=NOW + 10)
+    import_records(shop_storage, bought, "orders", Target(site_id, SECRET, NOW))
+    import_records(shop_storage, back, "returns", Target(site_id, SECRET, NOW + 10))
     who = shop_storage.write_sync(
         lambda c: c.execute(contact.update().values(verified=True).returning(contact.c.id)).scalar_one()
     )
