@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { useLatest, useNow } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
 import { Icon, Logo } from "../ui/icons.tsx";
-import { Button, Choice, IconButton, Kbd, Popover, cx } from "../ui/parts.tsx";
+import { Button, COMMAND_KEY, Choice, IconButton, Kbd, Popover, cx } from "../ui/parts.tsx";
 import { AccountMenu, type SignedIn } from "../ui/session.tsx";
 import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv } from "./context.ts";
 import { Desk } from "./desk.ts";
@@ -90,7 +90,7 @@ function Frame({ logOut }: { logOut: () => void }) {
           {agent.role !== "agent" && <a class="navlink" href="/supervisor">{t("nav.supervisor")}</a>}
         </nav>
         <span class="sp" />
-        <Button look="ghost" class="wide-only" onClick={() => setDialog("search")}><Icon name="search" />{t("search.short")}<Kbd>⌘K</Kbd></Button>
+        <Button look="ghost" class="wide-only" onClick={() => setDialog("search")}><Icon name="search" />{t("search.short")}<Kbd>{COMMAND_KEY} K</Kbd></Button>
         <span class="narrow-only"><IconButton label={t("search.title")} icon="search" onClick={() => setDialog("search")} /></span>
         <Button look="ghost" class="wide-only" onClick={() => setDialog("keys")}>{t("keys.short")}<Kbd>?</Kbd></Button>
         <PresenceMenu />

@@ -278,6 +278,9 @@ export class Desk {
       }
       if (state.selected) this.refresh(state.selected);
     }
+    if (frame.t === "caught" && frame.conv === state.selected && document.visibilityState === "visible") {
+      this.seen(frame.conv, frame.head); // what was read before the socket was there
+    }
     if (frame.t === "done" && frame.command === "accept") {
       const card = [...(before.desk?.offered ?? []), ...(before.desk?.waiting ?? [])].find((item) => item.task === frame.task);
       const conv = frame.conv ?? card?.conv;

@@ -5,7 +5,7 @@ import type { TaskCard } from "../protocol/gen.ts";
 import type { Earlier } from "../ui/bundle.ts";
 import { useLoad } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
-import { Band, Button, Choice, Dialog, Name, cx } from "../ui/parts.tsx";
+import { Band, Button, COMMAND_KEY, Choice, Dialog, Name, cx } from "../ui/parts.tsx";
 import { displayName, oneLine } from "../ui/text.ts";
 import { useConsole, useDesk } from "./context.ts";
 import { snoozeMoments } from "./moments.ts";
@@ -113,7 +113,7 @@ const KEYS: readonly (readonly [string, readonly string[]])[] = [
   ["keys.accept", ["A"]], ["keys.decline", ["D"]], ["keys.next", ["J", "K"]], ["keys.reply", ["R"]], ["keys.note", ["N"]],
   ["keys.insert", ["1", "…", "9"]], ["keys.insert_writing", ["Alt", "1", "…", "9"]], ["keys.canned", ["/"]], ["keys.send", ["Enter"]],
   ["keys.newline", ["Shift", "Enter"]], ["keys.resolve", ["E"]], ["keys.transfer", ["P"]], ["keys.snooze", ["Z"]], ["keys.return", ["B"]], ["keys.take_over", ["T"]],
-  ["keys.search", ["⌘", "K"]], ["keys.leave", ["Esc"]], ["keys.sheet", ["?"]],
+  ["keys.search", [COMMAND_KEY, "K"]], ["keys.leave", ["Esc"]], ["keys.sheet", ["?"]],
 ];
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {

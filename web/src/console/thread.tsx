@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { curvePoints, turnNumber } from "../ui/bundle.ts";
 import { RiskCurve, turnThatMoved, type Moved } from "../ui/curve.tsx";
 import { useI18n } from "../ui/i18n.tsx";
-import { Button, Empty, Failed, Loading, Name } from "../ui/parts.tsx";
+import { Button, COMMAND_KEY, Empty, Failed, Loading, Name } from "../ui/parts.tsx";
 import { oneLine } from "../ui/text.ts";
 import { Composer } from "./composer.tsx";
 import { useConsole, useDesk } from "./context.ts";
@@ -34,7 +34,7 @@ export function ThreadPane({ items, ask, focusSeq, onPick }: {
   const points = useMemo(() => curvePoints(thread?.scores ?? []), [thread?.scores]);
   const moved = useMemo(() => turnThatMoved(points), [points]);
   if (!thread) {
-    return <Empty title={t("thread.none")} icon="chat">{t("thread.none_text")}</Empty>;
+    return <Empty title={t("thread.none")} icon="chat">{t("thread.none_text", { key: COMMAND_KEY })}</Empty>;
   }
   if (!thread.bundle) {
     return thread.error ? <Failed error={thread.error} retry={() => void desk.open(thread.conv)} /> : <Loading label={t("thread.loading")} lines={7} />;

@@ -53,7 +53,7 @@ export function Transcripts({ api, place, setPlace }: { api: Api; place: Place; 
   return (
     <main class={cx("desk", `at-${pane}`, !conv && "bare")}>
       <div class="pane-tabs" role="group" aria-label={t("pane.label")}>
-        {panes.map(([name, label]) => <button key={name} type="button" class="pane-tab" aria-pressed={pane === name} onClick={() => setPane(name)}>{label}</button>)}
+        {panes.map(([name, label]) => <button key={name} type="button" class={cx("pane-tab", name === "list" && "first")} aria-pressed={pane === name} onClick={() => setPane(name)}>{label}</button>)}
       </div>
       <nav class="col list" aria-label={t("pane.list")}><TranscriptList api={api} place={place} setPlace={setPlace} lines={setLines} /></nav>
       <section class="col middle" id="content" tabIndex={-1} aria-label={t("pane.transcript")}>

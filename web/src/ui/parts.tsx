@@ -14,6 +14,9 @@ export function cx(...names: (string | false | null | undefined)[]): string {
   return names.filter(Boolean).join(" ");
 }
 
+/** The key for commands, as this computer's keyboard names it. */
+export const COMMAND_KEY = /mac|iphone|ipad/i.test(globalThis.navigator?.platform ?? "") ? "⌘" : "Ctrl";
+
 /** A single key. Hidden from screen readers: the control that it stands in announces its own shortcut. */
 export function Kbd({ children }: { children: Children }) {
   return <kbd aria-hidden="true">{children}</kbd>;

@@ -1,0 +1,62 @@
+"""Every code that the server may put on a screen has words in English and in Chinese."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from assistant.errors import StaywellError
+from assistant.escalation.commands import DISPOSITIONS
+from assistant.outcomes.store import SOURCES, TYPES
+from assistant.policy.types import ActionKind
+from assistant.review.transcripts import Verdict
+from retrieval.documents import BANDS, REASONS
+from risk.history.features import FEATURES
+
+STRINGS = Path(__file__).parents[2] / "web" / "src" / "strings"
+LANGUAGES = ("en", "zh")
+
+
+def words(language: str) -> dict[str, str]:
+    return {
+        key: text
+        for part in ("ui", "console", "supervisor")
+        for key, text in json.loads((STRINGS / f"{part}.{language}.json").read_text("utf-8")).items()
+    }
+
+
+def error_codes(root: type[StaywellError] = StaywellError) -> set[str]:
+    return {code for child in root.__subclasses__() for code in {child.code, *error_codes(child)}}
+
+
+CODES = {
+    "band": BANDS,
+    "reason": REASONS,
+    "action": get_args(ActionKind),
+    "verdict": get_args(Verdict),
+    "disposition": DISPOSITIONS,
+    "disposition_means": DISPOSITIONS,
+    "outcome": sorted(TYPES),
+    "source": sorted(SOURCES),
+    "driver_name": FEATURES,
+    # Only imports report rows, and only a start refuses artefacts: no screen sees those.
+    "error": sorted(error_codes() - {"bad_row", "bad_frame", "bad_artefact", "conflict"}),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", CODES)
+def test_codes_have_words(language: str, kind: str) -> None:
+    known = words(language)
+    assert [code for code in CODES[kind] if not known.get(f"{kind}.{code}", "").strip()] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_features_are_told_in_sentences(language: str) -> None:
+    known = words(language)
+    assert [
+        code for code in FEATURES if not known.get(f"driver.{code}") and not known.get(f"driver.{code}.other")
+    ] == []
