@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, case, func, or_, select
+from sqlalchemy import BigInteger, Connection, RowMapping, and_, case, cast, func, or_, select
 
 from assistant.storage.tables import decision, outcome
 
@@ -46,7 +46,7 @@ def _last_touch(decision_ids: Sequence[str]) -> Any:
         *((outcome.c.type == kind, days * DAY_MS) for kind, days in WINDOW_DAYS.items()),
         else_=-1,
     )
-    days = func.coalesce(outcome.c.attribution_days * DAY_MS, window)
+    days = func.coalesce(cast(outcome.c.attribution_days, BigInteger) * DAY_MS, window)  # 25 days overflow an integer
     belongs_to = (
         select(decision.c.id)
         .where(
