@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, insert, select, text
 
-from assistant.storage.tables import audit
+from assistant.storage.tables import agent, audit
 
 GENESIS: Final = "0" * 64
 _LOCK: Final = 0x5741_5544  # PostgreSQL advisory lock: the chain has one writer at a time
@@ -33,6 +33,20 @@ def record(
     previous = connection.execute(select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)).scalar() or GENESIS
     row = {"at": now, "actor": actor, "action": action, "object": object, "data": dict(data or {})}
     connection.execute(insert(audit).values(**row, previous=previous, hash=_hash(previous, row)))
+
+
+def of_site(connection: Connection, site_id: str, *, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """What a site's agents did, newest first, with their names; rows with an id below `before`."""
+    query = (
+        select(audit.c.id, audit.c.at, audit.c.action, audit.c.object, audit.c.data, agent.c.name)
+        .join(agent, audit.c.actor == "agent:" + agent.c.id)
+        .where(agent.c.site_id == site_id)
+        .order_by(audit.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def verify(connection: Connection) -> int | None:

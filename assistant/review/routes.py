@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -9,12 +10,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection
 
-from assistant.escalation.service import DeskDeps
+from assistant.escalation.service import Desk, DeskDeps
 from assistant.identity import audit
+from assistant.identity.agents import Agent
 from assistant.identity.routes import AgentDeps, require_role
-from assistant.review import search, spreadsheet, summary, transcripts
+from assistant.review import reports, search, spreadsheet, summary, transcripts
 from assistant.review.search import Search
+from assistant.review.tables import Period, Table, period_of
 from assistant.review.transcripts import NewReview, Verdict
+from assistant.wire import MAX_SEQ, Body, Uuid
 from retrieval.documents import Reason
 
 MOST_EXPORTED: Final = 10_000
@@ -40,7 +44,10 @@ COLUMNS: Final = (
 )
 
 UlidPath = Annotated[str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+ReportName = Annotated[str, Path(pattern=r"^[a-z-]{1,40}$")]
 Short = Annotated[str, Query(max_length=120)]
+When = Annotated[int | None, Query(ge=0, le=MAX_SEQ)]
+Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 class Label(BaseModel):
@@ -62,6 +69,15 @@ class ReviewBody(BaseModel):
     verdict: Verdict
     label: Label | None = None
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+class NoteBody(BaseModel):
+    """A word to the agent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    cmid: Uuid
+    body: Body
 
 
 def filters(
@@ -107,6 +123,7 @@ Filters = Annotated[Search, Depends(filters)]
 def build_router(deps: DeskDeps) -> APIRouter:
     """`/api/review/…`."""
     router = APIRouter(prefix="/api/review", tags=["review"])
+    desk = Desk(deps)
     guard = require_role(AgentDeps(deps.storage, deps.bus, deps.clock, deps.settings), "supervisor", "admin")
 
     @router.get("/summary")
@@ -120,7 +137,7 @@ def build_router(deps: DeskDeps) -> APIRouter:
         request: Request,
         chosen: Filters,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        limit: Limit = 50,
     ) -> dict[str, Any]:
         who = (await guard(request)).agent
         page = await deps.storage.read(
@@ -158,11 +175,61 @@ def build_router(deps: DeskDeps) -> APIRouter:
         found = await deps.storage.read(lambda connection: search.agents_now(connection, who.site_id, now=now))
         return {"agents": found}
 
+    @router.post("/conversations/{conv}/notes")
+    async def whisper(conv: UlidPath, body: NoteBody, request: Request) -> dict[str, Any]:
+        """A word to the agent who holds the conversation; the contact never sees it."""
+        who = (await guard(request)).agent
+        said = await desk.write_note(who, conv, cmid=body.cmid, body=body.body)
+        return {"id": said.id, "dup": said.dup}
+
+    @router.post("/conversations/{conv}/takeover")
+    async def barge_in(conv: UlidPath, request: Request) -> dict[str, Any]:
+        """The conversation becomes the supervisor's own, whoever has it; it is then in the console, under "mine"."""
+        who = (await guard(request)).agent
+        moved = await desk.take_over(who, conv)
+        return {"task": moved.task.id, "assign_epoch": moved.task.assign_epoch}
+
+    @router.get("/reports/{name}")
+    async def report(name: ReportName, request: Request, since: When = None, until: When = None) -> dict[str, Any]:
+        who = (await guard(request)).agent
+        period, table = await _report(deps, who, name, since, until)
+        return {
+            "name": name,
+            "since": period.since,
+            "until": period.until,
+            "columns": [{"name": column, "unit": unit} for column, unit in table.columns],
+            "rows": table.rows,
+            "drill": table.drill,
+        }
+
+    @router.get("/reports/{name}/export.csv")
+    async def report_csv(
+        name: ReportName, request: Request, since: When = None, until: When = None
+    ) -> StreamingResponse:
+        who = (await guard(request)).agent
+        _, table = await _report(deps, who, name, since, until)
+        await _audit_export(deps, who, {"report": name, "rows": len(table.rows)})
+        return _csv(name, spreadsheet.write([column for column, _ in table.columns], table.rows))
+
+    @router.get("/audit")
+    async def trail(request: Request, before: When = None, limit: Limit = 50) -> dict[str, Any]:
+        """What the site's agents did, newest first. `intact`, on the first page: whether nobody has tampered with the trail."""
+        who = (await guard(request)).agent
+
+        def work(connection: Connection) -> dict[str, Any]:
+            rows = audit.of_site(connection, who.site_id, before=before, limit=limit + 1)
+            return {
+                "entries": rows[:limit],
+                "next": rows[limit - 1]["id"] if len(rows) > limit else None,
+                "intact": audit.verify(connection) is None if before is None else None,
+            }
+
+        return await deps.storage.read(work)
+
     @router.get("/export.csv")
     async def export(request: Request, chosen: Filters) -> StreamingResponse:
         """The list as CSV, at most 10,000 lines."""
         who = (await guard(request)).agent
-        now = deps.clock()
 
         def work(connection: Connection) -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = []
@@ -176,16 +243,32 @@ def build_router(deps: DeskDeps) -> APIRouter:
             return rows[:MOST_EXPORTED]
 
         rows = await deps.storage.read(work)
-        await deps.storage.write(
-            lambda connection: audit.record(
-                connection, actor=who.sender, action="export", data={"conversations": len(rows)}, now=now
-            )
-        )
-        lines = spreadsheet.write(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
-        return StreamingResponse(
-            lines,
-            media_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="conversations.csv"'},
-        )
+        await _audit_export(deps, who, {"conversations": len(rows)})
+        return _csv("conversations", spreadsheet.write(COLUMNS, ([row[column] for column in COLUMNS] for row in rows)))
 
     return router
+
+
+async def _report(deps: DeskDeps, who: Agent, name: str, since: int | None, until: int | None) -> tuple[Period, Table]:
+    now = deps.clock()
+
+    def work(connection: Connection) -> tuple[Period, Table]:
+        period = period_of(connection, who.site_id, since=since, until=until, now=now)
+        return period, reports.build(connection, who.site_id, name, period)
+
+    return await deps.storage.read(work)
+
+
+async def _audit_export(deps: DeskDeps, who: Agent, data: dict[str, Any]) -> None:
+    now = deps.clock()
+    await deps.storage.write(
+        lambda connection: audit.record(connection, actor=who.sender, action="export", data=data, now=now)
+    )
+
+
+def _csv(name: str, lines: Iterator[str]) -> StreamingResponse:
+    return StreamingResponse(
+        lines,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )

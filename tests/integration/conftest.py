@@ -26,14 +26,14 @@ from websockets.exceptions import ConnectionClosed
 from assistant.bus.hints import LocalBus
 from assistant.chat.server import server_options
 from assistant.conversations.store import NewEvent, append, open_conversation
+from assistant.escalation import commands, store
 from assistant.escalation import routes as desk_routes
-from assistant.escalation import store
 from assistant.escalation.service import DeskDeps
 from assistant.escalation.socket import Consoles
 from assistant.escalation.sweeper import Sweeper
 from assistant.http import install_error_handlers
 from assistant.identity import routes as agent_routes
-from assistant.identity.agents import create_agent
+from assistant.identity.agents import Agent, create_agent
 from assistant.ids import new_id
 from assistant.review import routes as review_routes
 from assistant.settings import Settings
@@ -107,6 +107,14 @@ class DeskServer:
 
         return self.storage.write_sync(work)
 
+    def hold(self, login: str, *bodies: str) -> str:
+        """A conversation that the agent has taken over."""
+        conv = self.talk(*bodies)
+        who = Agent(self.agents[login], self.site_id, login.title(), "agent")
+        self.storage.write_sync(lambda connection: commands.take_over(connection, who, conv, now=self.clock()))
+        self.bus.publish(f"desk:{self.site_id}")
+        return conv
+
     def say(self, conv: str, body: str, sender: str = "contact") -> int:
         new = NewEvent(sender, "message", body=body, cmid=str(uuid4()))
         seq = self.storage.write_sync(lambda connection: append(connection, conv, new, now=self.clock())).seq
@@ -156,7 +164,8 @@ class Browser:
 
     @contextlib.asynccontextmanager
     async def console(self) -> AsyncIterator[Console]:
-        async with connect(f"{self.server.url.replace('http', 'ws')}/ws/desk", origin=self.server.url) as ws:  # type: ignore[arg-type]
+        url = f"{self.server.url.replace('http', 'ws')}/ws/desk"
+        async with connect(url, origin=self.server.url, max_queue=None) as ws:  # type: ignore[arg-type]
             console = Console(ws)
             await console.send(t="hello", v="staywell.desk.v1", ticket=await self.ticket())
             console.ready = await console.next("ready")

@@ -20,9 +20,6 @@ ALLOWED_MS = 2_000  # of the promise: re-queued within the grace and two seconds
 
 async def lose(server: Any, monkeypatch: pytest.MonkeyPatch, *, agents: int, each: int) -> dict[str, Any]:
     """`agents` consoles with `each` conversations are cut at once; gives counts and the longest delay of a re-queue."""
-    for module in ("presence", "sweeper"):
-        monkeypatch.setattr(f"assistant.escalation.{module}.LEASE_MS", LEASE_MS)
-        monkeypatch.setattr(f"assistant.escalation.{module}.GRACE_MS", GRACE_MS)
     talks: list[str] = []
     names = [f"agent{number}" for number in range(agents)]
     async with AsyncExitStack() as stack:
@@ -31,16 +28,14 @@ async def lose(server: Any, monkeypatch: pytest.MonkeyPatch, *, agents: int, eac
             server.hire(name, capacity=each)
             browser = await stack.enter_async_context(server.browser(name))
             consoles.append(await stack.enter_async_context(browser.console()))
-        for console in consoles:
-            for _ in range(each):
-                conv = server.talk("are you there?")
-                talks.append(conv)
-                await console.send(t="takeover", conv=conv)
-                await console.next("done", command="takeover")
+            talks += [server.hold(name, "are you there?") for _ in range(each)]
+        for module in ("presence", "sweeper"):
+            monkeypatch.setattr(f"assistant.escalation.{module}.LEASE_MS", LEASE_MS)
+            monkeypatch.setattr(f"assistant.escalation.{module}.GRACE_MS", GRACE_MS)
         for console in consoles:
             await console.send(t="ping", n=1)
-            await console.next("pong")
         for console in consoles:
+            await console.next("pong")
             console.ws.transport.abort()
     leases = {
         row.agent_id: row.lease_until
