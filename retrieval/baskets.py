@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,6 +113,7 @@ def know(baskets: Baskets, as_of_ms: int) -> Learned:
     """What the purchases before `as_of_ms` teach about products. Needs the `train` extra (implicit, scipy)."""
     from implicit.als import AlternatingLeastSquares
     from implicit.nearest_neighbours import CosineRecommender
+    from implicit.utils import ParameterWarning
     from scipy.sparse import csr_matrix
     from threadpoolctl import threadpool_limits
 
@@ -141,7 +143,8 @@ def know(baskets: Baskets, as_of_ms: int) -> Learned:
     matrix = csr_matrix((counts, (pairs[:, 0], pairs[:, 1])), shape=(len(past), len(products)))
     buyers = np.bincount(pairs[:, 1], minlength=len(products))
     returning = np.bincount(pairs[:, 1], counts > 1, minlength=len(products))
-    with threadpool_limits(1, "blas"):
+    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ParameterWarning)  # about a conversion inside implicit itself
         factors = AlternatingLeastSquares(
             factors=FACTORS,
             regularization=REGULARISATION,

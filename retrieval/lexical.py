@@ -23,7 +23,8 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 K1, B = 1.2, 0.75
 # Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.
-POSTINGS = 20_000
+POSTINGS = 20_000  # or a twentieth of the rows, where that is more
+REFINED = 2_000  # rows that common words may still move
 
 
 def write(texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
@@ -71,7 +72,7 @@ class LexicalIndex:
         later: list[int] = []
         for term in terms:
             start, end = self._starts[term], self._starts[term + 1]
-            if lists and read + end - start > POSTINGS:
+            if lists and read + end - start > max(POSTINGS, self.count // 20):
                 later.append(term)
                 continue
             rows = self._rows[start:end]
@@ -82,13 +83,12 @@ class LexicalIndex:
         allowed = touched if mask is None else touched[mask[touched]]
         scores = total[allowed]
         total[touched] = 0.0
-        for term in later:
-            scores = scores + self._weights_of(term, allowed)
+        if later:
+            allowed, scores = _best(allowed, scores, max(REFINED, 4 * k * len(lists)))
+            for term in later:
+                scores = scores + self._weights_of(term, allowed)
         # A row touched by t words stands t times with the same score: take t times as many, then keep one of each.
-        wide = k * len(lists)
-        if wide < len(allowed):
-            best = np.argpartition(-scores, wide - 1)[:wide]
-            allowed, scores = allowed[best], scores[best]
+        allowed, scores = _best(allowed, scores, k * len(lists))
         rows, first = np.unique(allowed, return_index=True)
         order = np.argsort(-scores[first], kind="stable")[:k]
         return rows[order].astype(np.int64), scores[first][order]
@@ -149,3 +149,11 @@ class LexicalIndex:
         if buffer is None:
             buffer = self._local.total = np.zeros(self.count, dtype=np.float32)
         return buffer
+
+
+def _best(rows: NDArray[np.int32], scores: Vector, count: int) -> tuple[NDArray[np.int32], Vector]:
+    """The rows with the highest scores, in any order."""
+    if count >= len(rows):
+        return rows, scores
+    best = np.argpartition(-scores, count - 1)[:count]
+    return rows[best], scores[best]

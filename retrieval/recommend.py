@@ -159,9 +159,14 @@ class Recommender:
         self._index = knowledge.index()
 
     def affinity(self, history: Sequence[Purchase], now_ms: int) -> NDArray[np.float32]:
-        """Probability-like score of every product [n]; what no source brought keeps a trace of its popularity."""
+        """Probability-like score of every product [n]; what no source brought keeps a trace of its popularity.
+
+        For somebody without a known purchase it is popularity alone: the model has only ever seen customers with a past.
+        """
         seen = evidence(self.knowledge, self._index, history, now_ms)
         popular = self.knowledge.ever / max(float(self.knowledge.ever.max()), 1.0)
+        if not seen.features[:, 0].any():
+            return popular.astype(np.float32)
         scores = (1e-6 * popular).astype(np.float32)
         scores[seen.pool] += self._model.predict(seen.features[seen.pool], num_threads=1).astype(np.float32)
         return scores

@@ -1,0 +1,125 @@
+"""The recommender: point-in-time evidence, learned from the past alone, never what was returned."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval import baskets
+from retrieval.documents import Candidate
+from retrieval.errors import BadSnapshot
+from retrieval.recommend import DAY_MS, FEATURES, Purchase, Recommender, evidence
+
+START = 1_700_000_000_000
+WINDOW = 30 * DAY_MS
+END = START + 8 * WINDOW
+
+
+@pytest.fixture(scope="module")
+def orders() -> dict[str, list[Purchase]]:
+    """Tea drinkers and coffee drinkers who come back monthly for what they drink, and sometimes try something else."""
+    random = np.random.default_rng(5)
+    found: dict[str, list[Purchase]] = {}
+    for number in range(80):
+        taste = "tea" if number % 2 else "coffee"
+        staple = f"{taste}{random.integers(0, 5)}"
+        lines = []
+        for month in range(8):
+            at = START + month * WINDOW + int(random.integers(0, 25)) * DAY_MS
+            things = {staple, f"{taste}{random.integers(0, 10)}", f"gadget{random.integers(0, 30)}"}
+            lines += [Purchase(thing, f"o{number}-{month}", at) for thing in sorted(things)]
+        found[f"c{number}"] = lines
+    return found
+
+
+@pytest.fixture(scope="module")
+def recommender(orders: dict[str, list[Purchase]]) -> Recommender:
+    return baskets.learn(orders, END - WINDOW, WINDOW)
+
+
+def test_the_blend_beats_popularity_on_the_next_basket(orders: dict[str, list[Purchase]]) -> None:
+    answer = baskets.evaluate(orders, END - WINDOW, END, WINDOW)
+    assert answer["n_customers"] == 80
+    assert set(answer["ndcg@10"]) == set(baskets.WAYS)
+    assert answer["gain"]["ndcg@10"]["popularity"]["low"] > 0
+    assert answer["ndcg@10"]["blend"] >= answer["ndcg@10"]["als"]
+    assert 0 < answer["coverage"]["popularity"] < answer["coverage"]["blend"] <= 1
+
+
+def test_staples_come_first_and_returned_things_never(
+    orders: dict[str, list[Purchase]], recommender: Recommender
+) -> None:
+    history = [one for one in orders["c1"] if one.at_ms < END - WINDOW]
+    ranked = recommender.rank(history, END - WINDOW, 5)
+    assert ranked[0][0].startswith("tea")
+    assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
+    without = recommender.rank(history, END - WINDOW, 5, exclude={ranked[0][0], "unknown"})
+    assert ranked[0][0] not in dict(without)
+    assert len(without) == 5
+
+
+def test_a_stranger_gets_what_is_popular(recommender: Recommender) -> None:
+    ranked = recommender.rank([], END, 3)
+    popular = {recommender.knowledge.products[number] for number in np.argsort(-recommender.knowledge.ever)[:12]}
+    assert {name for name, _ in ranked} <= popular
+
+
+def test_evidence_never_sees_the_future(orders: dict[str, list[Purchase]], recommender: Recommender) -> None:
+    now = START + 3 * WINDOW
+    index = recommender.knowledge.index()
+    past = [one for one in orders["c2"] if one.at_ms < now]
+    full = evidence(recommender.knowledge, index, orders["c2"], now)
+    cut = evidence(recommender.knowledge, index, past, now)
+    assert np.array_equal(full.features, cut.features)
+    assert full.features.shape == (len(index), len(FEATURES))
+    assert np.isfinite(full.features).all()
+
+
+def test_history_moves_candidates_only_as_far_as_risk_allows(orders, recommender: Recommender, product_of) -> None:
+    history = [one for one in orders["c1"] if one.at_ms < END]
+    staple = recommender.rank(history, END, 1)[0][0]
+    products = [dataclasses.replace(product_of(0), id=name) for name in ("gadget1", staple, "unknown", "returned")]
+    candidates = [Candidate(product, rank, 0.6 - 0.02 * rank) for rank, product in enumerate(products)]
+    high = recommender.personalise(candidates, history, END, "high", exclude={"returned"})
+    low = recommender.personalise(candidates, history, END, "low", exclude={"returned"})
+    assert [one.id for one in high] == ["gadget1", staple, "unknown"]
+    assert low[0].id == staple
+    assert "history" in low[0].why
+    assert [one.rank for one in low] == [0, 1, 2]
+
+
+def test_saved_and_opened_it_ranks_the_same(orders, recommender: Recommender, tmp_path: Path) -> None:
+    folder = tmp_path / "recommender"
+    recommender.save(folder)
+    recommender.save(folder)
+    again = Recommender.open(folder)
+    history = orders["c3"]
+    assert again.rank(history, END, 5) == recommender.rank(history, END, 5)
+    (folder / "knowledge.npz").write_bytes(b"broken")
+    with pytest.raises(BadSnapshot, match="damaged"):
+        Recommender.open(folder)
+
+
+def test_order_files_are_read_with_a_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "Invoice,Code,Qty,Date,Who\n1,A,2,2026-01-02 10:00:00,7\n1,B,1,2026-01-02 10:00:00,7\nC2,A,-1,2026-01-03,7\n"
+        "3,A,1,never,7\n4,A,1,2026-01-04,\n5,C,1,2026-01-01T09:00:00+01:00,7\n",
+        encoding="utf-8",
+    )
+    columns = {"customer": "Who", "order": "Invoice", "product": "Code", "time": "Date", "quantity": "Qty"}
+    found, faults = baskets.load_orders(path, columns)
+    assert [(one.product, one.order) for one in found["7"]] == [("C", "5"), ("A", "1"), ("B", "1")]
+    assert [fault.line for fault in faults] == [5]
+    with pytest.raises(ValueError, match="time"):
+        baskets.load_orders(path, {"customer": "Who", "order": "Invoice", "product": "Code"})
+    with pytest.raises(ValueError, match="Nope"):
+        baskets.load_orders(path, {**columns, "time": "Nope"})
+
+
+def test_nobody_to_ask_is_said(orders: dict[str, list[Purchase]]) -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        baskets.evaluate(orders, END + WINDOW, END + 2 * WINDOW, WINDOW)
