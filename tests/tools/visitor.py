@@ -56,6 +56,10 @@ class Visitor:
         self._socket.send(json.dumps({"t": "escalate", "cmid": cmid, "reason": ""}))
         self._read(lambda frame: frame["t"] == "ack" and frame.get("cmid") == cmid, 10)
 
+    def see(self, seq: int) -> None:
+        """Tells that everything up to `seq` was seen."""
+        self._socket.send(json.dumps({"t": "seen", "seq": seq}))
+
     def wait_for(self, kind: str, sender: str, *, containing: str = "", timeout_s: float = 20) -> Json:
         """The first event of that kind by that sender, seen before or yet to come."""
 

@@ -1,6 +1,6 @@
 // Resolve with a disposition, search, and the sheet of keys.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useId, useMemo, useState } from "preact/hooks";
 import type { TaskCard } from "../protocol/gen.ts";
 import type { Earlier } from "../ui/bundle.ts";
 import { useLoad } from "../ui/hooks.ts";
@@ -149,11 +149,9 @@ export function SearchDialog({ thread, onClose }: { thread: Thread | null; onClo
   const all = useDesk((state) => state);
   const [typed, setTyped] = useState("");
   const [picked, setPicked] = useState(0);
-  const input = useRef<HTMLInputElement>(null);
   const id = useId();
   const contact = thread?.bundle?.contact.id ?? null;
   const [history] = useLoad(contact, (signal) => api.get<{ conversations: Earlier[] }>(`/api/desk/history?contact=${encodeURIComponent(contact!)}`, signal));
-  useEffect(() => input.current?.focus(), []);
   const hits = useMemo(() => {
     const where = (card: TaskCard): string => (listed?.mine.includes(card) ? t("queue.mine") : listed?.waiting.includes(card) ? t("queue.waiting") : t("queue.others"));
     const found: Hit[] = cards(all).map((card) => ({
@@ -175,7 +173,6 @@ export function SearchDialog({ thread, onClose }: { thread: Thread | null; onClo
   return (
     <Dialog title={t("search.title")} onClose={onClose} class="search">
       <input
-        ref={input}
         type="text"
         inputMode="search"
         role="combobox"

@@ -1,6 +1,6 @@
 // Small parts that all screens share.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { useI18n } from "./i18n.tsx";
@@ -142,7 +142,8 @@ export function Dialog({ title, onClose, children, class: extra }: { title: stri
   const id = useId();
   const { t } = useI18n();
   const close = useLatest(onClose);
-  useEffect(() => {
+  // Before the next key: what is typed right after the key that opens it belongs into it.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog && !dialog.open) {
