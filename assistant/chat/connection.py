@@ -85,6 +85,7 @@ class Connection:
         if self._closed:
             return
         self._closed = self._session.ended = True
+        self._live.metrics.closes.labels(code).inc()
         log.info("chat_closed", code=code, reason=reason, conv=self._standing and self._standing.conv)
         # A client that takes nothing does not take the close frame either: the server below cuts it off.
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
@@ -195,6 +196,7 @@ class Connection:
         self._session.renewed(token_ms=self._service.life_left(access), now=monotonic_ms())
 
     async def _store(self, cmid: str, work: Coroutine[Any, Any, Stored]) -> None:
+        began = time.perf_counter()
         try:
             stored = await work
         except Conflict as error:
@@ -207,12 +209,16 @@ class Connection:
         else:
             await self._enter(stored.standing, stored.standing.head - (0 if stored.appended.dup else 1))
             await self._send(Ack(cmid=cmid, seq=stored.appended.seq, dup=stored.appended.dup))
+            self._live.metrics.ack_seconds.observe(time.perf_counter() - began)
+            self._live.metrics.stored.labels("known" if stored.appended.dup else "new").inc()
 
     # --- sending ---
 
     async def _send(self, frame: Frame) -> None:
         """Sends one frame. Raises SlowConsumer when the client takes nothing, and WebSocketDisconnect when it is gone."""
         text = encode(frame)
+        if isinstance(frame, Nack):
+            self._live.metrics.refused.labels(frame.code).inc()
         try:
             async with asyncio.timeout(PATIENCE_S), self._sending:
                 if self._closed:

@@ -30,6 +30,7 @@ class Live:
     def __init__(self, deps: ChatDeps) -> None:
         settings = deps.settings
         self.bus = deps.bus
+        self.metrics = deps.metrics
         self.heads = Heads(deps.storage)
         self.allowances = Allowances(settings.messages_per_10s, settings.messages_per_minute_in_force)
         self.draining = False
@@ -43,6 +44,7 @@ class Live:
     def add(self, connection: Drainable) -> None:
         """A socket was accepted; nobody has said yet who it is."""
         self._contacts[connection] = None
+        self.metrics.connections.set(len(self._contacts))
 
     def admit(self, connection: Drainable, contact_id: str) -> bool:
         """Whether the contact may have this connection too, beside those it has. Also when a connection changes its contact."""
@@ -59,6 +61,7 @@ class Live:
     def discard(self, connection: Drainable) -> None:
         """It is over."""
         self._release(self._contacts.pop(connection, None))
+        self.metrics.connections.set(len(self._contacts))
 
     async def drain(self, grace_s: float = 2.0) -> None:
         """Tells every client to come back elsewhere, gives them `grace_s` seconds to leave, and closes the rest with 1012."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
@@ -12,6 +12,7 @@ from ulid import ULID
 
 from assistant.bus.hints import Bus
 from assistant.chat.frames import Hello
+from assistant.chat.metrics import ChatMetrics
 from assistant.conversations import contacts, store
 from assistant.conversations.status import BOT, Mode, may_speak, mode
 from assistant.conversations.store import Appended, NewEvent
@@ -41,6 +42,7 @@ class ChatDeps:
     settings: Settings
     sites: SiteDirectory
     secret: bytes
+    metrics: ChatMetrics = field(default_factory=ChatMetrics)
 
 
 @dataclass(frozen=True, slots=True)
