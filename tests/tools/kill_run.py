@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import signal
 import sys
@@ -23,13 +24,14 @@ from typing import IO, Any
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import func, select
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from assistant.conversations import store
 from assistant.storage.engine import Storage
-from assistant.storage.tables import event, turn_job
+from assistant.storage.tables import decision, event, score, turn_job
 from tests.tools.chat_client import Contact
-from tests.tools.chat_server import free_port
+from tests.tools.chat_server import build, free_port
 
 QUIET_S = 1.0  # a contact here pings, and gives a connection up, sooner than real ones: runs are short
 
@@ -52,6 +54,13 @@ class Report:
     unfinished: int = 0
     jobs_missing: int = 0
     unreadable: int = 0
+    turns_undecided: int = 0
+    turns_decided_twice: int = 0
+    turns_unscored: int = 0
+    turns_scored_twice: int = 0
+    turns_answered: int = 0
+    turns_answered_twice: int = 0
+    turns_without_outcome: int = 0
     nacks: dict[str, int] = field(default_factory=dict)
     close_codes: dict[int, int] = field(default_factory=dict)
     caught_up_s: list[float] = field(default_factory=list)
@@ -60,20 +69,17 @@ class Report:
     @property
     def clean(self) -> bool:
         """Nothing lost, doubled, missing or different."""
-        wrong = (
-            self.lost
-            + self.doubled
-            + self.gaps
-            + self.views_differ
-            + self.jobs_missing
-            + self.unfinished
-            + self.unreadable
-        )
-        return wrong == 0 and 1011 not in self.close_codes
+        messages = self.lost + self.doubled + self.gaps + self.views_differ + self.jobs_missing
+        turns = self.turns_undecided + self.turns_decided_twice + self.turns_unscored + self.turns_scored_twice
+        turns += self.turns_answered_twice + self.turns_without_outcome
+        return messages + turns + self.unfinished + self.unreadable == 0 and 1011 not in self.close_codes
 
 
 class ServerProcess:
-    """A chat server in a process of its own, that can be killed and started again on the same port and data."""
+    """A server in a process of its own, that can be killed and started again on the same port and data.
+
+    `module`: the chat alone, or `assistant.cli` for the whole product.
+    """
 
     def __init__(
         self,
@@ -83,7 +89,9 @@ class ServerProcess:
         *,
         output: IO[bytes] | None = None,
         environment: Mapping[str, str] | None = None,
+        module: tuple[str, ...] = ("tests.tools.chat_server",),
     ) -> None:
+        self._module = module
         self._output = output
         self._environment = environment
         self.base = f"http://127.0.0.1:{port}"
@@ -95,18 +103,18 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.tools.chat_server",
+            *self._module,
             *self._arguments,
             stdout=self._output,
             stderr=self._output,
             env=self._environment,
         )
         async with httpx.AsyncClient(base_url=self.base) as http:
-            for _ in range(600):
+            for _ in range(1200):
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the server ended with {self._process.returncode}")
                 with contextlib.suppress(httpx.TransportError):
-                    await http.get("/")
+                    await http.get("/healthz")
                     return
                 await asyncio.sleep(0.05)
         raise RuntimeError("the server did not start")
@@ -140,6 +148,8 @@ class Talker:
     acked: dict[str, int] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
     stop: bool = False
+    quiet: bool = False  # says nothing new
+    least: int = 0  # how far the view must come before the end
     note_catching_up: bool = True
 
     async def run(self, draw: random.Random, pause_s: float) -> None:
@@ -167,7 +177,7 @@ class Talker:
         heard, pinged = time.monotonic(), 0.0
         told = not self.note_catching_up
         while True:
-            if head >= 0 and not self.stop and not self.pending:
+            if head >= 0 and not self.stop and not self.quiet and not self.pending:
                 await asyncio.sleep(draw.uniform(0, pause_s))
                 cmid = str(uuid4())
                 self.bodies[cmid] = f"{cmid} {draw.choice(['Wo ist mein Paket?', '我要退款', 'hello', '😀'])}"
@@ -178,7 +188,8 @@ class Talker:
                 cmid, body = self.pending[0]
                 await contact.say({"t": "msg", "cmid": cmid, "body": body})
                 last_sent = time.monotonic()
-            if self.stop and not self.pending and head >= 0 and len(self.view) >= max([head, *self.acked.values()]):
+            wanted = max([head, self.least, *self.acked.values()])
+            if self.stop and not self.pending and head >= 0 and len(self.view) >= wanted:
                 return True
             now = time.monotonic()
             if now - heard > QUIET_S and pinged < heard:
@@ -246,27 +257,72 @@ def examine(report: Report, storage: Storage, people: list[Talker]) -> None:
     for row in rows:
         logs.setdefault(row.conversation_id, []).append(row)
     report.stored = len(rows)
-    report.doubled = sum(times - 1 for times in Counter(row.body for row in rows).values())
+    report.doubled = sum(times - 1 for times in Counter(row.body for row in rows if row.sender == "contact").values())
     report.gaps = sum([row.seq for row in log] != list(range(1, len(log) + 1)) for log in logs.values())
     report.jobs_missing = len({(row.conversation_id, row.seq) for row in rows if row.sender == "contact"} - jobs)
-    stored = {row.cmid: row for row in rows}
+    stored = {row.cmid: row for row in rows if row.sender == "contact"}
     for person in people:
         report.acked += len(person.acked)
         for cmid, seq in person.acked.items():
             row = stored.get(cmid)
             report.lost += row is None or (row.seq, row.body) != (seq, person.bodies[cmid])
         log = logs.get(person.conv or "", [])
-        seen = [(frame["seq"], frame["id"], frame["body"]) for frame in person.view]
+        seen = [(frame["seq"], frame["id"], frame.get("body")) for frame in person.view]
         report.views_differ += seen != [(row.seq, row.id, row.body) for row in log]
 
 
+def examine_turns(report: Report, storage: Storage) -> None:
+    """Each message of a contact must have one score, one decision and at most one answer; a decision to speak must have spoken."""
+
+    def rows(*columns: Any) -> list[Any]:
+        return list(storage.read_sync(lambda connection: connection.execute(select(*columns)).all()))
+
+    events = rows(event.c.conversation_id, event.c.seq, event.c.sender, event.c.kind, event.c.reply_to)
+    turns = {(row.conversation_id, row.seq) for row in events if (row.sender, row.kind) == ("contact", "message")}
+    decided = {(row.conversation_id, row.seq): row for row in rows(decision)}
+    scored = Counter((row.conversation_id, row.seq) for row in rows(score.c.conversation_id, score.c.seq))
+    answers = Counter((row.conversation_id, row.reply_to) for row in events if row.sender == "bot" and row.reply_to)
+    report.turns_undecided = len(turns - decided.keys())
+    report.turns_decided_twice = len(rows(decision.c.id)) - len(decided)
+    report.turns_unscored = len(turns - scored.keys())
+    report.turns_scored_twice = sum(times - 1 for times in scored.values())
+    report.turns_answered = len(answers)
+    report.turns_answered_twice = sum(times - 1 for times in answers.values())
+    report.turns_without_outcome = sum(
+        row.reply_seq is None and row.not_delivered is None and row.kind not in ("none", "escalate")
+        for row in decided.values()
+    )
+
+
+async def _turns_done(storage: Storage) -> None:
+    """Waits until every message has been dealt with."""
+    query = select(func.count()).select_from(turn_job).where(turn_job.c.state != "done")
+    async with asyncio.timeout(120):
+        while await storage.read(lambda connection: connection.execute(query).scalar_one()):  # noqa: ASYNC110 - another process works
+            await asyncio.sleep(0.2)
+
+
 async def kill_run(
-    data_dir: Path, *, kills: int, clients: int, seed: int = 1, extra: tuple[str, ...] = (), pause_s: float = 0.05
+    data_dir: Path,
+    *,
+    kills: int,
+    clients: int,
+    seed: int = 1,
+    extra: tuple[str, ...] = (),
+    pause_s: float = 0.05,
+    whole: bool = False,
 ) -> Report:
-    """Kills the server `kills` times under the load of `clients` contacts."""
+    """Kills the server `kills` times under the load of `clients` contacts.
+
+    `whole`: the whole product, with its turns: every message must then have had its one score, decision and outcome.
+    """
     draw, report, began = random.Random(seed), Report(), time.monotonic()
     port = free_port()
     server = ServerProcess(data_dir, port, extra)
+    if whole:
+        build(data_dir, port=port).close()  # the site
+        environment = {**os.environ, "STAYWELL_MESSAGES_PER_10S": "100000", "STAYWELL_LOG_LEVEL": "warning"}
+        server = ServerProcess(data_dir, port, environment=environment, module=("assistant.cli", "serve"))
     await server.start()
     people = await talkers(server.base, clients, report)
     tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
@@ -277,6 +333,11 @@ async def kill_run(
             report.kills += 1
             await server.start()
         await asyncio.sleep(0.5)
+        if whole:
+            for person in people:
+                person.quiet = True
+            await _settled(people)
+            await _conclude(data_dir, people)
         for person in people:
             person.stop = True
         _, late = await asyncio.wait(tasks, timeout=60)
@@ -291,9 +352,29 @@ async def kill_run(
             raise end
     storage = Storage(f"sqlite:///{(data_dir / 'staywell.db').as_posix()}")
     examine(report, storage, people)
+    if whole:
+        examine_turns(report, storage)
     storage.close()
     report.seconds = round(time.monotonic() - began, 1)
     return report
+
+
+async def _settled(people: list[Talker]) -> None:
+    """Waits until everything that was said has been acknowledged."""
+    async with asyncio.timeout(60):
+        while any(person.pending for person in people):  # noqa: ASYNC110 - many tasks change it
+            await asyncio.sleep(0.1)
+
+
+async def _conclude(data_dir: Path, people: list[Talker]) -> None:
+    """Waits for the turns, and tells each contact how far the log goes."""
+    storage = Storage(f"sqlite:///{(data_dir / 'staywell.db').as_posix()}")
+    await _turns_done(storage)
+    ids = [person.conv for person in people if person.conv is not None]
+    heads = await storage.read(lambda connection: store.heads(connection, ids))
+    for person in people:
+        person.least = heads.get(person.conv or "", ("", 0))[1]
+    await asyncio.to_thread(storage.close)
 
 
 def summary(report: Report) -> dict[str, Any]:
@@ -312,12 +393,22 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--whole", action="store_true", help="the whole product, with its turns")
+    parser.add_argument("--pause", type=float, default=0.05, help="longest pause between a contact's messages, seconds")
     parser.add_argument("--bug", help="seed a bug into the server: the run must then not be clean")
     arguments = parser.parse_args()
     extra = ("--bug", arguments.bug) if arguments.bug else ()
     with TemporaryDirectory() as folder:
         report = asyncio.run(
-            kill_run(Path(folder), kills=arguments.kills, clients=arguments.clients, seed=arguments.seed, extra=extra)
+            kill_run(
+                Path(folder),
+                kills=arguments.kills,
+                clients=arguments.clients,
+                seed=arguments.seed,
+                extra=extra,
+                pause_s=arguments.pause,
+                whole=arguments.whole,
+            )
         )
     sys.stdout.write(json.dumps(summary(report)) + "\n")
     return 0 if report.clean else 1
