@@ -20,6 +20,7 @@ from assistant import pages
 from assistant.bus.choose import open_bus
 from assistant.bus.hints import LocalBus
 from assistant.chat.live import Live
+from assistant.chat.metrics import ChatMetrics
 from assistant.chat.routes import build_router as chat_router
 from assistant.chat.service import ChatDeps
 from assistant.demo.routes import build_router as demo_router
@@ -41,6 +42,7 @@ from assistant.shop.history import load_history
 from assistant.shop.routes import build_router as shop_router
 from assistant.storage.engine import Storage
 from assistant.storage.guard import open_checked
+from assistant.storage.metrics import StorageMetrics
 from assistant.turns.finder import Finder
 from assistant.turns.inference import Inference
 from assistant.turns.metrics import TurnMetrics
@@ -103,7 +105,8 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
     """Opens database, models and indices. A missing or damaged model or index is reported as degraded; a database that cannot be
     trusted raises Unavailable."""
     secret = installation_secret(settings)
-    storage = open_checked(settings.url)
+    registry = CollectorRegistry()
+    storage = open_checked(settings.url, on_batch=StorageMetrics(registry))
     bus = open_bus(settings.url)
     encoder = _encoder(settings)
     scorer = _scorer(settings, encoder)
@@ -113,13 +116,12 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
         settings.index_dir or settings.data_dir / "index",
     )
     retrievers.refresh(progress)
-    registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     sites = SiteDirectory(storage, clock)
     inference = Inference(encoder, scorer, deadline_ms=settings.model_deadline_ms)
-    finder = Finder(retrievers, deadline_ms=settings.model_deadline_ms)
+    finder = Finder(retrievers, inference.encoder, deadline_ms=settings.model_deadline_ms)
     parts = Parts(
         storage=storage,
         bus=bus,
@@ -133,7 +135,15 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
         burst_pause_ms=settings.burst_pause_ms,
         attempts=settings.turn_attempts,
     )
-    chat = ChatDeps(storage=storage, bus=bus, clock=clock, settings=settings, sites=sites, secret=secret)
+    chat = ChatDeps(
+        storage=storage,
+        bus=bus,
+        clock=clock,
+        settings=settings,
+        sites=sites,
+        secret=secret,
+        metrics=ChatMetrics(registry),
+    )
     services = Services(
         settings=settings,
         secret=secret,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from assistant.commands import admin, data, indexing, log, replaying, serving
+from assistant.commands import admin, data, examining, indexing, log, replaying, serving
 from risk.commands import evaluate_app, train_app
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(log.doctor)
 app.add_typer(data.import_app, name="import")
 app.add_typer(indexing.index_app, name="index")
 app.add_typer(train_app, name="train")
+evaluate_app.command("answers")(examining.answers)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(admin.site_app, name="site")
 app.add_typer(admin.agent_app, name="agent")

@@ -11,6 +11,12 @@ from assistant.policy.types import Decision, DecisionContext, Option
 
 VERSION: Final = f"softmax-1.{priors.table_hash()}"
 
+
+def version(uplift: str | None) -> str:
+    """The policy's version: rules, prices and, when it was learned, the uplift."""
+    return VERSION if uplift is None else f"{VERSION}+{uplift}"
+
+
 NONE: Final = Option("none", "none")
 ESCALATE: Final = Option("escalate", "escalate")
 
@@ -61,7 +67,7 @@ def decide(context: DecisionContext, draw: float) -> Decision:
         explored=values[index] < max(values),
         overrides=_limits(context, ineligible),
         ineligible=tuple(ineligible),
-        policy_version=VERSION,
+        policy_version=version(context.uplift_version),
         escalation_reason=_reason(context) if action.kind == "escalate" else None,
     )
 
@@ -128,7 +134,7 @@ def _forced(
         explored=False,
         overrides=(override.rule,),
         ineligible=ineligible or tuple((o.key, override.rule) for o in context.options if o.key != action.key),
-        policy_version=VERSION,
+        policy_version=version(context.uplift_version),
         forced=True,
         escalation_reason=override.reason,
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 ActionKind = Literal["reply", "clarify", "recommend", "offer", "escalate", "none"]
 
@@ -49,7 +48,7 @@ class DecisionContext:
     resolved: bool = False
     clarifies_in_a_row: int = 0
     needs_person: str | None = None  # the topic belongs with a person, says the playbook: the script's intent
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    uplift_version: str | None = None  # of the learned uplift behind the options; None: the prior table
 
 
 @dataclass(frozen=True, slots=True)

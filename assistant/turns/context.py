@@ -29,6 +29,7 @@ from risk.types import History, Message, Role
 
 MESSAGES: Final = ("message", "products", "offer")  # events that say something
 ORDERS_LOOKED_AT: Final = 20
+EARLIER: Final = 3  # earlier messages of the contact that a short one may lean on
 DAY_MS: Final = 86_400_000
 
 
@@ -46,6 +47,8 @@ class Turn:
     contact: RowMapping
     at: int
     texts: tuple[str, ...]  # the contact's messages since anybody answered, the turn being the last
+    before: tuple[str, ...]  # what the contact said before that, the latest last
+    last_said: str | None  # the last word of bot or agent before the turn
     language: str  # en, zh
     heard: Sequence[Heard]
     turn_vector: Vector | None
@@ -95,6 +98,8 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
         contact=person,
         at=spoken[-1].at,
         texts=texts,
+        before=_before(spoken, len(texts)),
+        last_said=next((row.body for row in reversed(spoken) if row.sender != "contact"), None),
         language=_language(spoken, texts, head["locale"]),
         heard=[
             Heard(row.seq, Message(_role(row.sender), row.body, row.at), vectors.get(row.seq)) for row in new
@@ -123,6 +128,12 @@ def _texts(spoken: Sequence[Any]) -> tuple[str, ...]:
             break
         texts.append(row.body)
     return tuple(reversed(texts[:10]))
+
+
+def _before(spoken: Sequence[Any], unanswered: int) -> tuple[str, ...]:
+    """The contact's last few messages that were answered."""
+    own = [row.body for row in spoken if row.sender == "contact"]
+    return tuple(own[: len(own) - unanswered][-EARLIER:])
 
 
 def _language(spoken: Sequence[Any], texts: tuple[str, ...], locale: str) -> str:

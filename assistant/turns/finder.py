@@ -9,11 +9,13 @@ from typing import Final
 
 import structlog
 
+from assistant.policy.answers import asks, asks_for_more
 from assistant.turns import wording
 from assistant.turns.options import Found
 from assistant.turns.ports import Retriever, Retrievers, Unavailable
-from retrieval.documents import REASONS, Band, Candidate, Script, SearchContext, Vector
+from retrieval.documents import REASONS, Band, Candidate, Encoder, Reading, Script, SearchContext, Vector
 from retrieval.errors import NoSnapshot
+from retrieval.readings import readings
 
 log = structlog.get_logger()
 
@@ -40,13 +42,16 @@ class Wanted:
     product_slots: frozenset[str]
     verified: bool
     has_order: bool
+    before: tuple[str, ...] = ()  # what the contact said earlier, the latest last
+    last_said: str | None = None  # what was said to the contact last
 
 
 class Finder:
     """Searches in one thread of its own, because the index is single-threaded and the event loop must not wait."""
 
-    def __init__(self, retrievers: Retrievers, *, deadline_ms: int) -> None:
+    def __init__(self, retrievers: Retrievers, encoder: Encoder | Unavailable, *, deadline_ms: int) -> None:
         self._retrievers = retrievers
+        self._encoder = encoder
         self._deadline_s = deadline_ms / 1000
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
         self._wordings: dict[tuple[str, str, str, frozenset[str]], dict[str, Script]] = {}
@@ -98,23 +103,32 @@ class Finder:
             band=wanted.band,
             reasons=tuple(reason for reason in REASONS if reason in wanted.reasons),
             known=known,
-            facts={"verified": wanted.verified, "has_order": wanted.has_order},
+            facts={
+                "verified": wanted.verified,
+                "has_order": wanted.has_order,
+                "asked": asks(wanted.last_said),
+                "asked_for_more": asks_for_more(wanted.last_said),
+            },
+            readings=self._readings(wanted),
         )
-        found = [
-            candidate
-            for candidate in retriever.search(wanted.vector, wanted.text, context)
-            if isinstance(candidate.document, Script)
-            and candidate.document.intent not in wording.RULED_INTENTS
-            and candidate.document.intent != wording.CLARIFY_INTENT
-        ]
+        everything = retriever.search(wanted.vector, wanted.text, context)
         version = self._retrievers.version(wanted.site_id)
         return Found(
-            scripts=found,
+            scripts=[candidate for candidate in everything if _sayable(candidate)],
+            ruled=_ruled(everything),
             clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, replace(context, k=CLARIFYING))),
             handoff=self._handoff_wordings(retriever, wanted, version, context),
             products=products,
             index=version,
         )
+
+    def _readings(self, wanted: Wanted) -> tuple[Reading, ...]:
+        """The turn read in other ways, in one encoder call; none where the turn itself could not be encoded."""
+        if wanted.vector is None or isinstance(self._encoder, Unavailable):
+            return ()
+        found = readings(wanted.text, wanted.before)
+        vectors = self._encoder.encode([text for _, text in found])
+        return tuple(Reading(text, vector, kind) for (kind, text), vector in zip(found, vectors, strict=True))
 
     def _handoff_wordings(
         self, retriever: Retriever, wanted: Wanted, version: str, context: SearchContext
@@ -126,6 +140,27 @@ class Finder:
                 self._wordings.clear()
             self._wordings[key] = _handoffs(retriever, context)
         return self._wordings[key]
+
+
+def _sayable(candidate: Candidate) -> bool:
+    """Whether a search may end in it: neither a matter of rules nor the question for when nothing fits."""
+    document = candidate.document
+    return (
+        isinstance(document, Script)
+        and document.intent not in wording.RULED_INTENTS
+        and document.intent != wording.CLARIFY_INTENT
+    )
+
+
+def _ruled(candidates: list[Candidate]) -> dict[str, float]:
+    """How likely the message asks for each matter that rules decide about."""
+    chances: dict[str, float] = {}
+    for candidate in candidates:
+        document = candidate.document
+        if isinstance(document, Script) and document.intent in wording.RULED_INTENTS:
+            chance = candidate.sources.get("intent", 0.0)
+            chances[document.intent] = max(chance, chances.get(document.intent, 0.0))
+    return chances
 
 
 def _handoffs(retriever: Retriever, context: SearchContext) -> dict[str, Script]:

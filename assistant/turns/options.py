@@ -11,12 +11,24 @@ from assistant.policy.rules import CLEAR
 from assistant.policy.types import ActionKind, Option
 from retrieval.documents import Candidate, Product, Script
 
-# A search score is a convex mix of cosine and matched words. On the packaged playbook, questions that it cannot answer stay under
-# .36, plain ones reach .6 to .95; the scale runs from the former to a perfect match.
+# Without an intent head (no encoder, or a playbook without examples) a search score is a convex mix of cosine and matched words.
+# On the packaged playbook, questions that it cannot answer stay under .36, plain ones reach .6 to .95.
 SCORE_ZERO: Final = 0.30
 SCORE_ONE: Final = 1.00
-NEARLY_AS_GOOD: Final = 0.15  # a reply so much less relevant than the best one is not an alternative to it
+NEARLY_AS_GOOD: Final = 0.75  # share of the best relevance below which a reply is no alternative to the best one
 NEEDS_PERSON: Final = 0.55  # relevance from which a script that hands over decides
+GUESSED: Final = 0.08  # relevance from which what a customer may have meant is worth asking about
+GUESSES: Final = 3
+# What the intent head must be sure of before a rule's matter is taken as said though its words were not: a missed cry for help is
+# worse than a person called for nothing.
+CONCERNS: Final[Mapping[str, tuple[str, float]]] = {
+    "self_harm": ("self_harm", 0.35),
+    "emergency": ("injury", 0.60),
+    "threat": ("threat", 0.80),
+    "legal_threat": ("legal", 0.80),
+}
+ASKS_FOR_PERSON: Final[Mapping[str, float]] = {"asks_manager": 0.75, "asks_human": 0.90}
+OFF_TOPIC: Final = "off_topic"
 TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
 
 
@@ -28,6 +40,7 @@ class Found:
     clarifying: Sequence[Script] = ()
     handoff: Mapping[str, Script] = field(default_factory=dict)  # by intent
     products: Sequence[Candidate] = ()
+    ruled: Mapping[str, float] = field(default_factory=dict)  # probability of each intent that rules decide about
     index: str = "none"  # version of the snapshot
     unavailable: str | None = None
 
@@ -47,15 +60,29 @@ class Situation:
     verified: bool
     suspect: str | None  # what the abuse gate says
     now: int
+    learned: Mapping[str, float] = field(default_factory=dict)  # effects against ordinary service, by kind of action
 
 
 def relevance(candidate: Candidate) -> float:
-    """How well a candidate answers what was said, 0..1."""
+    """How well a candidate answers what was said, 0..1: the probability that it does, where the intent head could tell."""
+    if "intent" in candidate.sources:
+        return max(0.0, min(1.0, candidate.score))
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
+
+
+def concern(found: Found) -> str | None:
+    """What no bot should answer, said in other words than the rules know: the gravest that is likely enough."""
+    for intent, (reason, least) in CONCERNS.items():
+        if found.ruled.get(intent, 0.0) >= least:
+            return reason
+    return None
 
 
 def needs_person(found: Found) -> str | None:
     """The intent of the script that fits best, when the playbook says that such a matter belongs with a person."""
+    for intent, least in ASKS_FOR_PERSON.items():
+        if found.ruled.get(intent, 0.0) >= least:
+            return intent
     if not found.scripts:
         return None
     best = max(found.scripts, key=lambda candidate: candidate.score)
@@ -69,10 +96,11 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     """All options of a turn, eligible or not: scripts, offers, products, a clarifying question, a person, silence."""
     options: dict[str, Option] = {}
     usable = [c for c in found.scripts if isinstance(c.document, Script) and c.document.stage != "handoff"]
-    best = max((relevance(c) for c in usable), default=0.0)
+    barred = {candidate.id: _barred(candidate, situation, bool(found.products)) for candidate in usable}
+    best = max((relevance(c) for c in usable if barred[c.id] is None), default=0.0)
     informed = _informed_intents(usable, best, situation)
     for candidate in usable:
-        option = _script(candidate, best, situation, bool(found.products), informed)
+        option = _script(candidate, best, situation, barred[candidate.id], informed)
         options.setdefault(option.key, option)
     clarifying = clarifying_script(found, situation)
     asking = _clarify(clarifying, situation)
@@ -91,14 +119,40 @@ def clarifying_script(found: Found, situation: Situation) -> Script | None:
     return ranked[0] if ranked else None
 
 
+def guesses(found: Found) -> list[str]:
+    """What the customer may have meant, in a customer's words: the first example of each of the likeliest scripts."""
+    texts: dict[str, str] = {}  # by intent
+    for candidate in sorted(found.scripts, key=relevance, reverse=True):
+        script = candidate.document
+        if relevance(candidate) < GUESSED:
+            break
+        if isinstance(script, Script) and script.examples and _worth_guessing(script):
+            texts.setdefault(script.intent, script.examples[0])
+    return [text[:1].upper() + text[1:] for text in list(texts.values())[:GUESSES]]
+
+
+def _worth_guessing(script: Script) -> bool:
+    return script.stage not in ("greet", "close") and script.intent != OFF_TOPIC
+
+
 def _informed_intents(candidates: Sequence[Candidate], best: float, situation: Situation) -> frozenset[str]:
     """Intents that can be answered from the customer's own records as well as in general, and have not been yet."""
-    near = (c.document for c in candidates if relevance(c) >= best - NEARLY_AS_GOOD and isinstance(c.document, Script))
+    near = (c.document for c in candidates if relevance(c) >= best * NEARLY_AS_GOOD and isinstance(c.document, Script))
     return frozenset(s.intent for s in near if "order_no" in s.slots and not situation.sent.get(s.family))
 
 
+def _barred(candidate: Candidate, situation: Situation, has_products: bool) -> str | None:
+    """Why a script cannot be said, however well it fits; None when it can."""
+    script = candidate.document
+    if isinstance(script, Script) and script.offer is not None:
+        return _why_no_offer(situation, script.offer.cost)
+    if isinstance(script, Script) and script.stage == "recommend" and not has_products:
+        return "no_products"
+    return None
+
+
 def _script(
-    candidate: Candidate, best: float, situation: Situation, has_products: bool, informed: frozenset[str]
+    candidate: Candidate, best: float, situation: Situation, barred: str | None, informed: frozenset[str]
 ) -> Option:
     script = candidate.document
     assert isinstance(script, Script)  # noqa: S101 — `build` passes scripts only
@@ -106,18 +160,15 @@ def _script(
     kind: ActionKind = "reply"
     key = f"reply:{script.id}"
     benefit = 0
-    why_not = None if fit >= best - NEARLY_AS_GOOD else "less_relevant"
-    if script.intent in informed and "order_no" not in script.slots:
+    why_not = barred or (None if fit >= best * NEARLY_AS_GOOD else "less_relevant")
+    if script.intent in informed and "order_no" not in script.slots and script.offer is None:
         why_not = "less_specific"  # nobody is asked for what the shop knows
     treatment = script.stage in TREATING_STAGES
     if script.offer is not None:
         kind, key, benefit, treatment = "offer", f"offer:{script.offer.id}", script.offer.cost, True
-        why_not = _why_no_offer(situation, script.offer.cost)
     elif script.stage == "recommend":
         kind, key = "recommend", f"recommend:{script.id}"
         treatment = fit < CLEAR  # asked for products, a customer gets them: that is service
-        if not has_products:
-            why_not = "no_products"
     return _priced(
         key,
         kind,
@@ -150,7 +201,7 @@ def _priced(
     return Option(
         key=key,
         kind=kind,
-        uplift=priors.uplift(kind, situation.band, fit),
+        uplift=_uplift(kind, fit, situation),
         cost=priors.cost(
             kind,
             situation.prices,
@@ -167,6 +218,14 @@ def _priced(
         treatment=treatment,
         just_sent=family is not None and family == situation.last_family,
     )
+
+
+def _uplift(kind: ActionKind, fit: float, situation: Situation) -> float:
+    """What was learned from the log where it was, the prior table elsewhere."""
+    learned = situation.learned.get(kind)
+    if learned is None:
+        return priors.uplift(kind, situation.band, fit)
+    return priors.uplift("reply", situation.band, fit) + learned
 
 
 def _why_no_offer(situation: Situation, cost: int) -> str | None:

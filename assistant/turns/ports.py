@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,6 +48,19 @@ class LoadHistory(Protocol):
 
     def __call__(self, connection: Connection, *, site_id: str, contact_id: str, as_of: int) -> History | None:
         """None: a guest of whom nothing is known."""
+        ...
+
+
+class Uplift(Protocol):
+    """Effects of treatments against ordinary service, learned from the log."""
+
+    @property
+    def version(self) -> str:
+        """Names the model; part of the policy's version."""
+        ...
+
+    def effects(self, features: Mapping[str, float | None]) -> dict[str, float]:
+        """Change in the probability of staying, by kind of action; kinds that were not learned are missing."""
         ...
 
 

@@ -15,7 +15,8 @@ from assistant.policy.types import DecisionContext, Option
 from assistant.storage.tables import conversation, score, turn_vector
 from assistant.turns.context import Turn
 from assistant.turns.inference import Reading
-from assistant.turns.options import Found
+from assistant.turns.look import Look, unhappy_replies
+from assistant.turns.options import Found, relevance
 from assistant.turns.ports import Unavailable
 from retrieval.documents import Band, Script
 from risk.types import RiskScore
@@ -147,19 +148,21 @@ def reasons(found: RiskScore | None) -> list[dict[str, Any]]:
     return [] if found is None else [{"reason": reason, "probability": p} for reason, p in found.reasons]
 
 
-def features(found: RiskScore | None, weighed: DecisionContext) -> dict[str, float | None]:
-    """What the decision saw: the model's history features and the policy's own inputs, prefixed `policy.`."""
+def features(turn: Turn, evidence: Evidence, seen: Look, *, customer_value: int) -> dict[str, float | None]:
+    """What the decision sees: the model's history features and the policy's own inputs, prefixed `policy.`."""
+    found = evidence.score
     served: dict[str, float | None] = {} if found is None else dict(found.features)
+    dissatisfaction = None if found is None else found.dissatisfaction
     return served | {
-        "policy.customer_value": weighed.customer_value,
-        "policy.dissatisfaction": weighed.dissatisfaction,
-        "policy.need_human": weighed.need_human,
-        "policy.clarifies": weighed.clarifies_in_a_row,
-        "policy.unhappy_replies": weighed.bot_replies_in_a_row,
-        "policy.agents_available": weighed.agents_available,
-        "policy.queue_length": weighed.queue_length,
-        "policy.verified": float(weighed.verified),
-        "policy.best_relevance": max((o.relevance for o in weighed.options if o.kind == "reply"), default=0.0),
+        "policy.customer_value": customer_value,
+        "policy.dissatisfaction": dissatisfaction,
+        "policy.need_human": None if found is None else found.need_human,
+        "policy.clarifies": seen.clarifies,
+        "policy.unhappy_replies": unhappy_replies(seen, dissatisfaction, turn.repeats),
+        "policy.agents_available": seen.agents_available,
+        "policy.queue_length": seen.queue_length,
+        "policy.verified": float(turn.contact["verified"]),
+        "policy.best_relevance": max((relevance(candidate) for candidate in evidence.found.scripts), default=0.0),
     }
 
 

@@ -18,6 +18,7 @@ from retrieval.documents import Offer, Product, Script
 OFFER_SLOTS: Final = frozenset({"offer_amount", "offer_valid_until"})
 PRODUCT_SLOTS: Final = frozenset({"product_title", "product_price", "product_list"})
 DAY_MS: Final = 86_400_000
+QUICK_REPLY: Final = 40  # code points that a button can show
 
 
 class ReplyFault(Exception):

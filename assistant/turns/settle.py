@@ -18,7 +18,8 @@ from assistant.ids import new_id
 from assistant.outcomes import log as decision_log
 from assistant.policy import priors
 from assistant.policy.abuse import why_no_benefit
-from assistant.policy.decide import VERSION, decide
+from assistant.policy.answers import agrees, offers_person
+from assistant.policy.decide import decide, version
 from assistant.policy.draws import draw_from, seed_for
 from assistant.policy.holdout import in_holdout
 from assistant.policy.requests import asks_for_human
@@ -29,6 +30,7 @@ from assistant.turns import context, jobs, options, records, replies, wording
 from assistant.turns.context import Turn
 from assistant.turns.look import Look, look, unhappy_replies
 from assistant.turns.options import Found, Situation
+from assistant.turns.ports import Uplift
 from assistant.turns.records import Evidence
 from assistant.turns.replies import Facts, Reply, ReplyFault
 from retrieval.documents import Script
@@ -47,6 +49,12 @@ class Rules:
     secret: bytes
     floor: float
     temperature: int  # minor units
+    uplift: Uplift | None = None  # None: the prior table
+
+    @property
+    def version(self) -> str:
+        """The policy in force."""
+        return version(None if self.uplift is None else self.uplift.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,18 @@ class Settled:
     already: bool = False  # the turn had been settled before
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A decision with all that it was made of, ready to be written."""
+
+    decision_id: str
+    seed: str
+    weighed: DecisionContext
+    decision: Decision
+    reply: Reply | None
+    features: Mapping[str, float | None]
+
+
 def settle(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, now: int) -> Settled:
     """Decides and writes. Raises LeaseLost when the job is no longer this worker's."""
     if not jobs.holds(connection, turn.job):
@@ -71,13 +91,15 @@ def settle(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *
         jobs.finish(connection, turn.job, now=now)
         return Settled("none", "", already=True)
 
-    seed = seed_for(law.secret, turn.job.conversation_id, turn.job.seq, VERSION)
-    situation = _situation(turn, evidence, seen, now)
+    seed = seed_for(law.secret, turn.job.conversation_id, turn.job.seq, law.version)
+    customer_value = _customer_value(turn)
+    features = records.features(turn, evidence, seen, customer_value=customer_value)
+    situation = _situation(turn, evidence, seen, _learned(law, evidence, features), now)
     table = options.build(evidence.found, situation)
     decision_id = new_id()
     facts = facts_of(turn)
     while True:
-        weighed = _weighed(turn, evidence, seen, table, law, holdout)
+        weighed = _weighed(turn, evidence, seen, table, law, holdout, customer_value)
         decision = decide(weighed, draw_from(seed))
         try:
             reply = _word(decision, turn, evidence, situation, facts, decision_id, now)
@@ -88,7 +110,8 @@ def settle(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *
             table = tuple(_without(option, decision.action.key) for option in table)
             continue
         break
-    return _write(connection, turn, evidence, law, weighed, decision, reply, decision_id, seed, now)
+    made = Made(decision_id, seed, weighed, decision, reply, features)
+    return _write(connection, turn, evidence, law, made, now)
 
 
 def is_holdout(turn: Turn) -> bool:
@@ -109,7 +132,7 @@ def facts_of(turn: Turn) -> Facts:
     )
 
 
-def _situation(turn: Turn, evidence: Evidence, seen: Look, now: int) -> Situation:
+def _situation(turn: Turn, evidence: Evidence, seen: Look, learned: Mapping[str, float], now: int) -> Situation:
     return Situation(
         band=evidence.band,
         prices=priors.PRICES.scaled(priors.SCALE.get(turn.site["currency"], 1.0)),
@@ -122,25 +145,43 @@ def _situation(turn: Turn, evidence: Evidence, seen: Look, now: int) -> Situatio
         verified=turn.contact["verified"],
         suspect=why_no_benefit(seen.signals, turn.text, now),
         now=now,
+        learned=learned,
     )
 
 
+def _learned(law: Rules, evidence: Evidence, features: Mapping[str, float | None]) -> Mapping[str, float]:
+    """Effects for this customer; without a score the learned model would guess, so the prior stands."""
+    if law.uplift is None or evidence.score is None:
+        return {}
+    return law.uplift.effects({**features, "score": evidence.score.churn})
+
+
+def _customer_value(turn: Turn) -> int:
+    """Expected margin of the year ahead, minor units."""
+    least = priors.DEFAULT_VALUE * priors.SCALE.get(turn.site["currency"], 1.0)
+    margin = context.setting(turn.site, "margin", priors.MARGIN)
+    return max(round(least), round(margin * context.turnover(turn.history, turn.at)))
+
+
 def _weighed(
-    turn: Turn, evidence: Evidence, seen: Look, table: tuple[Option, ...], law: Rules, holdout: bool
+    turn: Turn,
+    evidence: Evidence,
+    seen: Look,
+    table: tuple[Option, ...],
+    law: Rules,
+    holdout: bool,
+    customer_value: int,
 ) -> DecisionContext:
     found = evidence.score
-    scale = priors.SCALE.get(turn.site["currency"], 1.0)
-    margin = context.setting(turn.site, "margin", priors.MARGIN)
-    worth = max(round(priors.DEFAULT_VALUE * scale), round(margin * context.turnover(turn.history, turn.at)))
     return DecisionContext(
         options=table,
         risk=None if found is None else found.churn,
         band=evidence.band,
         dissatisfaction=None if found is None else found.dissatisfaction,
         need_human=None if found is None else found.need_human,
-        asks_for_human=asks_for_human(turn.text),
-        safety=safety_concern(turn.text),
-        customer_value=worth,
+        asks_for_human=asks_for_human(turn.text) or (offers_person(turn.last_said) and agrees(turn.text)),
+        safety=safety_concern(turn.text) or options.concern(evidence.found),
+        customer_value=customer_value,
         holdout=holdout,
         holder=seen.holder,
         superseded=seen.later,
@@ -148,12 +189,13 @@ def _weighed(
         agents_available=seen.agents_available,
         queue_length=seen.queue_length,
         floor=law.floor,
-        temperature=law.temperature * scale,
+        temperature=law.temperature * priors.SCALE.get(turn.site["currency"], 1.0),
         verified=turn.contact["verified"],
         waiting=seen.status == "escalated" and seen.holder == "bot",
         resolved=seen.status == "resolved",
         clarifies_in_a_row=seen.clarifies,
         needs_person=options.needs_person(evidence.found),
+        uplift_version=None if law.uplift is None else law.uplift.version,
     )
 
 
@@ -182,7 +224,7 @@ def _word(
         if asked is None:
             quick = {"quick_replies": [wording.PERSON[turn.language]]}
             return Reply("message", wording.CLARIFY[turn.language], quick)
-        return replies.message(asked, known)
+        return _with_guesses(replies.message(asked, known), evidence.found, turn.language)
     script = _script(evidence.found, action)
     if script.offer is not None:
         known |= replies.offer_slots(script.offer, facts, now)
@@ -193,6 +235,14 @@ def _word(
     if action.kind == "recommend":
         return replies.products(script, known, shown)
     return replies.message(script, known)
+
+
+def _with_guesses(asked: Reply, found: Found, language: str) -> Reply:
+    """A clarifying question whose buttons are what the customer may have meant, where anything is likely at all."""
+    guesses = [text for text in options.guesses(found) if len(text) <= replies.QUICK_REPLY]
+    if not guesses:
+        return asked
+    return replace(asked, data={**asked.data, "quick_replies": [*guesses, wording.PERSON[language]]})
 
 
 def _script(found: Found, action: Option) -> Script:
@@ -223,18 +273,8 @@ def _handoff(reason: str, situation: Situation, found: Found, language: str, kno
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def _write(
-    connection: Connection,
-    turn: Turn,
-    evidence: Evidence,
-    law: Rules,
-    weighed: DecisionContext,
-    decision: Decision,
-    reply: Reply | None,
-    decision_id: str,
-    seed: str,
-    now: int,
-) -> Settled:
+def _write(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, made: Made, now: int) -> Settled:
+    decision, reply = made.decision, made.reply
     job = turn.job
     records.write_score(connection, turn, evidence, now)
     records.write_vectors(connection, turn, evidence)
@@ -244,14 +284,14 @@ def _write(
         reply_seq = append(connection, job.conversation_id, said, now=now).seq
     if decision.action.kind == "escalate":
         escalate(connection, job.conversation_id, by="bot", reason=decision.escalation_reason or "loop", now=now)
-    cost = _spend(connection, turn, decision, evidence.found, decision_id, now)
+    cost = _spend(connection, turn, decision, evidence.found, made.decision_id, now)
     decision_log.write(
         connection,
         {
             **records.decision_columns(turn, evidence, now),
-            "id": decision_id,
-            "features": records.features(evidence.score, weighed),
-            "versions": records.versions(evidence, decision.policy_version, weighed),
+            "id": made.decision_id,
+            "features": dict(made.features),
+            "versions": records.versions(evidence, decision.policy_version, made.weighed),
             "eligible": [option.key for option in decision.eligible],
             "probabilities": list(decision.probabilities),
             "values": list(decision.values),
@@ -261,10 +301,10 @@ def _write(
             "propensity": decision.propensity,
             "explored": decision.explored,
             "floor": law.floor,
-            "seed": seed,
-            "holdout": weighed.holdout,
+            "seed": made.seed,
+            "holdout": made.weighed.holdout,
             "overrides": list(decision.overrides),
-            "candidates": records.candidates(evidence.found, weighed.options),
+            "candidates": records.candidates(evidence.found, made.weighed.options),
             "cost": cost,
             "reply_seq": reply_seq,
             "delivered_at": now if reply_seq is not None else None,

@@ -175,6 +175,8 @@ def _wanted(turn: Turn, evidence: Evidence) -> Wanted:
         product_slots=replies.PRODUCT_SLOTS,
         verified=turn.contact["verified"],
         has_order=turn.order is not None,
+        before=turn.before,
+        last_said=turn.last_said,
     )
 
 

@@ -136,7 +136,7 @@ async def shop(tmp_path: Path, index: Retriever) -> AsyncIterator[Shop]:
 
     storage.write_sync(fill)
     inference = Inference(encoder, load_champion(None, encoder_fingerprint=encoder.fingerprint), deadline_ms=20_000)
-    finder = Finder(Retrievers(), deadline_ms=20_000)
+    finder = Finder(Retrievers(), encoder, deadline_ms=20_000)
     parts = Parts(
         storage, LocalBus(), inference, finder, StateCache(), TurnMetrics(CollectorRegistry()), load_history, now,
         Rules(SECRET, 0.02, 300), burst_pause_ms=50, attempts=3,

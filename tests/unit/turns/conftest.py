@@ -213,7 +213,7 @@ async def shop(storage: Storage) -> AsyncIterator[Shop]:
     scorer, retriever = FakeScorer(), FakeRetriever()
     history: list[OrderRecord] = []
     inference = Inference(load("hash"), scorer, deadline_ms=300)
-    finder = Finder(FakeRetrievers(retriever), deadline_ms=500)
+    finder = Finder(FakeRetrievers(retriever), inference.encoder, deadline_ms=500)
     parts = Parts(
         storage=storage,
         bus=LocalBus(),
