@@ -29,12 +29,17 @@ def load(name: str, cache_dir: Path | None = None) -> Encoder:
 
     "use": the packaged multilingual Universal Sentence Encoder (512-d, numpy). "hash": character n-grams without any
     meaning, for tests. Anything else: a sentence-transformers name or folder (extra `encoders`), downloads kept in
-    `cache_dir`. Raises `EncoderMissing`.
+    `cache_dir`; with "packed:" or "packed-bf16:" before it, encoded without padding (`retrieval.packed`). Raises `EncoderMissing`.
     """
     if name == "use":
         return UseEncoder()
     if name == "hash":
         return HashEncoder()
+    if name.startswith(("packed:", "packed-bf16:")):
+        from retrieval.packed import PackedEncoder
+
+        way, _, model = name.partition(":")
+        return PackedEncoder(model, cache_dir, bf16=way == "packed-bf16")
     return SentenceTransformersEncoder(name, cache_dir)
 
 
