@@ -49,6 +49,7 @@ class Logged:
     features: Mapping[str, float]
     band: str | None = None
     holdout: bool = False
+    forced: bool = False  # a rule decided: nothing was drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Judged:
 # --- policies that can be judged --------------------------------------------------------------------------------------
 
 
-def _kind(action: str) -> str:
+def kind_of(action: str) -> str:
+    """The kind of an action's key: "offer:x" → "offer"."""
     return action.partition(":")[0]
 
 
@@ -108,15 +110,15 @@ def _uniform(row: Logged) -> Floats:
 def _by_risk(row: Logged) -> Floats:
     """Treats whoever is in the high band, nobody else."""
     treats = row.band == "high"
-    return _only(row, lambda action: (_kind(action) in TREATMENTS) == treats)
+    return _only(row, lambda action: (kind_of(action) in TREATMENTS) == treats)
 
 
 POLICIES: Final[Mapping[str, Callable[[Logged], Floats]]] = {
     "logged": lambda row: np.asarray(row.probabilities),
     "uniform": _uniform,
     "greedy": _greedy,
-    "service": lambda row: _only(row, lambda action: _kind(action) not in TREATMENTS),
-    "no-offers": lambda row: _only(row, lambda action: _kind(action) != "offer"),
+    "service": lambda row: _only(row, lambda action: kind_of(action) not in TREATMENTS),
+    "no-offers": lambda row: _only(row, lambda action: kind_of(action) != "offer"),
     "risk": _by_risk,
 }
 
@@ -142,17 +144,20 @@ REWARDS: Final[Mapping[str, Callable[[Sequence[Mapping[str, Any]], Mapping[str, 
     "accept": _share("accept"),
     "complaint": _share("complaint"),
 }
+# 1 when the customer ordered again within so many days, 0 when not; known once the log holds the matured label.
+STAYED: Final[Mapping[str, str]] = {f"stayed_{days}": f"inactive_{days}" for days in (30, 60, 90)}
+ALL_REWARDS: Final = (*REWARDS, *STAYED)
 
 
 def read_log(path: Path, *, reward: str = "value", window_days: int = 30) -> list[Logged]:
     """Decisions with rewards from `staywell export both`, JSON lines.
 
     An outcome counts within `window_days` of its decision, and unless a later row supersedes it. A decision whose window was not
-    over when the log was written (its latest ingestion) is left out: its reward is not known yet. Raises DataRefused with the
-    line.
+    over when the log was written (its latest ingestion) is left out: its reward is not known yet. The rewards `stayed_…` belong to
+    all decisions of a conversation whose label has matured. Raises DataRefused with the line.
     """
-    if reward not in REWARDS:
-        raise DataRefused(f"unknown reward {reward!r}; known: {', '.join(REWARDS)}")
+    if reward not in ALL_REWARDS:
+        raise DataRefused(f"unknown reward {reward!r}; known: {', '.join(ALL_REWARDS)}")
     rows: list[dict[str, Any]] = []
     opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
@@ -164,12 +169,27 @@ def read_log(path: Path, *, reward: str = "value", window_days: int = 30) -> lis
         raise DataRefused(f"{path.name} cannot be read: {broken}") from broken
     if not rows:
         raise DataRefused(f"{path.name} holds no decisions")
+    if reward in STAYED:
+        return _by_label(rows, STAYED[reward], path)
     written = max(max([row["ts_decision"], *(o["ts_ingested"] for o in row["outcomes"])]) for row in rows)
     window = window_days * DAY_MS
     known = [row for row in rows if row["ts_decision"] + window <= written]
     if not known:
         raise DataRefused(f"no decision in {path.name} is {window_days} days old: its outcomes are not known yet")
     return [_logged(row, REWARDS[reward], window) for row in known]
+
+
+def _by_label(rows: Sequence[Mapping[str, Any]], label: str, path: Path) -> list[Logged]:
+    stayed = {
+        row.get("conversation_id"): 1.0 - float(outcome["value"] or 0.0)
+        for row in rows
+        for outcome in row["outcomes"]
+        if outcome["type"] == label
+    }
+    known = [row for row in rows if row.get("conversation_id") in stayed]
+    if not known:
+        raise DataRefused(f"no decision in {path.name} has a matured {label} label yet")
+    return [_logged(row, lambda _, decision: stayed[decision["conversation_id"]], 0) for row in known]
 
 
 def _parse(line: str, number: int) -> dict[str, Any]:
@@ -222,6 +242,7 @@ def _logged(
         features=numbers | ({} if score is None else {"score": float(score)}),
         band=row.get("band"),
         holdout=bool(row.get("holdout")),
+        forced=len(row["eligible"]) == 1 and bool(row.get("overrides")),
     )
 
 
@@ -311,7 +332,7 @@ def _model(
     The model is a ridge regression on standardised features and the kind of action, with products: short, and enough, since what
     it misses the weights put right.
     """
-    kinds = sorted({_kind(action) for row in rows for action in row.actions})
+    kinds = sorted({kind_of(action) for row in rows for action in row.actions})
     names = sorted({name for row in rows for name in row.features})
     x = np.asarray([[row.features.get(name, 0.0) for name in names] for row in rows]).reshape(len(rows), len(names))
     spread = x.std(axis=0)
@@ -324,11 +345,11 @@ def _model(
     def shares(row: Logged, chances: Floats) -> Floats:
         found = np.zeros(len(kinds))
         for action, chance in zip(row.actions, chances, strict=True):
-            found[kinds.index(_kind(action))] += chance
+            found[kinds.index(kind_of(action))] += chance
         return found
 
     wanted = np.asarray([shares(row, chances) for row, chances in zip(rows, target, strict=True)])
-    taken = np.asarray([[float(_kind(row.action) == kind) for kind in kinds] for row in rows])
+    taken = np.asarray([[float(kind_of(row.action) == kind) for kind in kinds] for row in rows])
     fold = np.random.default_rng(seed).permutation(int(customer.max()) + 1)[customer] % FOLDS
     direct, fitted = np.empty(len(rows)), np.empty(len(rows))
     for one in range(FOLDS):

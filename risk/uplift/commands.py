@@ -1,4 +1,4 @@
-"""`staywell evaluate uplift` and `staywell evaluate policy`, for mounting on the evaluate command."""
+"""Commands about effects: `evaluate uplift`, `evaluate policy`, `train uplift` and `simulate`, for the command line to mount."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from risk import ope
+from risk import simulate as simulation
 from risk.commands import AsJson, Seed, answer, progress, refusals
-from risk.errors import ExtraMissing
+from risk.errors import DataRefused, ExtraMissing
 from risk.uplift import measure, trial
+from risk.uplift.train import train
 
 REFUSED = 3  # exit code of an evaluation that must not be relied on
 
@@ -45,7 +47,7 @@ def evaluate_policy(
         Path, typer.Option("--log", help="Decisions with outcomes: JSONL or JSONL.gz from `staywell export both`.")
     ],
     policy: Annotated[str, typer.Option("--policy", help=f"One of: {', '.join(ope.POLICIES)}.")],
-    reward: Annotated[str, typer.Option("--reward", help=f"One of: {', '.join(ope.REWARDS)}.")] = "value",
+    reward: Annotated[str, typer.Option("--reward", help=f"One of: {', '.join(ope.ALL_REWARDS)}.")] = "value",
     window_days: Annotated[int, typer.Option("--window-days", min=0, help="Days after a decision that count.")] = 30,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -57,6 +59,46 @@ def evaluate_policy(
     answer(found.as_json(), as_json, f"Policy {policy} on {log.name}")
     if found.refused:
         raise typer.Exit(REFUSED)
+
+
+def train_uplift(
+    log: Annotated[Path, typer.Option("--log", help="Decisions with outcomes, from `staywell export both`.")],
+    to: Annotated[Path, typer.Option("--out", help="The file to write, for example var/uplift.json.")],
+    reward: Annotated[str, typer.Option("--reward", help=f"One of: {', '.join(ope.STAYED)}.")] = "stayed_90",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learns from the log what offers, people and recommendations do for whom; the policy then chooses by it."""
+    with refusals():
+        _require_train_extra()
+        if reward not in ope.STAYED:
+            raise DataRefused(f"uplift is learned from one of: {', '.join(ope.STAYED)}")
+        with progress() as report:
+            model, left_out = train(ope.read_log(log, reward=reward), seed=seed, report=report)
+        model.save(to)
+    effects = {
+        kind: {"average": effect.figures["average"], "learner": effect.learner, "n": effect.figures["n"]}
+        for kind, effect in model.known.items()
+    }
+    answer(
+        {"version": model.version, "path": str(to), "effects": effects, "left_to_prior": left_out},
+        as_json,
+        model.version,
+    )
+
+
+def simulate(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=50, help="Turns of the loop.")] = 5,
+    customers: Annotated[int, typer.Option("--customers", min=200, max=100_000, help="Customers a round.")] = 3000,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Turns the loop in a world whose truth is known: decide, log, learn, decide better; beside fixed rules, risk and chance."""
+    with refusals():
+        _require_train_extra()
+        with progress() as report:
+            found = simulation.run(rounds=rounds, customers=customers, seed=seed, report=report)
+    answer(simulation.as_json(found), as_json, "Simulated rounds")
 
 
 def _require_train_extra() -> None:

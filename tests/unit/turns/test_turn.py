@@ -395,3 +395,42 @@ async def test_what_the_models_say_too_late_serves_the_next_turn(shop: Any) -> N
     assert [line.partition(":")[0] for line in shop.scorer.heard[-1]] == ["contact", "bot", "contact"]
     assert [row.seq for row in shop.rows(turn_vector)] == [1, 2, 3]  # the late one was stored after all
     sound(shop)
+
+
+class Learned:
+    """An uplift model that has learned about offers alone."""
+
+    version = "uplift-000000000001"
+
+    def __init__(self, effect: float) -> None:
+        self.effect = effect
+        self.seen: list[dict[str, float | None]] = []
+
+    def effects(self, features: dict[str, float | None]) -> dict[str, float]:
+        self.seen.append(features)
+        return {"offer": self.effect}
+
+
+@pytest.mark.parametrize(("effect", "kind"), [(0.5, "offer"), (-0.5, "escalate")])
+async def test_learned_uplift_chooses_and_is_named(shop: Any, effect: float, kind: str) -> None:
+    rich(shop)
+    shop.retriever.scores = {"leaving": 1.0}
+    learned = Learned(effect)
+    shop.with_parts(rules=replace(shop.parts.rules, uplift=learned))
+    await shop.turn("I am leaving you for another shop")
+    (row,) = shop.decisions
+    best = row.eligible[row.values.index(max(row.values))]
+    assert best.partition(":")[0] == kind
+    assert row.versions["policy"].endswith("+uplift-000000000001")
+    assert learned.seen[0]["score"] == pytest.approx(0.7)
+    assert {name: value for name, value in learned.seen[0].items() if name != "score"} == row.features
+    sound(shop)
+
+
+async def test_without_a_score_the_learned_uplift_is_not_asked(shop: Any) -> None:
+    learned = Learned(0.5)
+    shop.with_parts(rules=replace(shop.parts.rules, uplift=learned))
+    shop.scorer.answers = ModelFault("nan")
+    await shop.turn("where is my parcel")
+    assert learned.seen == []
+    sound(shop)

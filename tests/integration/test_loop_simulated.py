@@ -1,0 +1,20 @@
+"""The loop in a world whose truth is known: decide, log with propensities, learn uplift, decide better."""
+
+from __future__ import annotations
+
+import pytest
+
+from risk.simulate import run
+
+pytestmark = pytest.mark.integration
+
+
+def test_the_loop_learns_past_rules_risk_and_chance() -> None:
+    first, second, third = run(rounds=3, customers=2500, seed=3)
+    assert first.model is None
+    assert first.value["learned"] == first.value["rules"]  # nothing learned yet: the same table
+    assert third.model not in (None, second.model)
+    assert third.value["learned"].value > second.value["learned"].value - 0.1
+    for other in ("rules", "risk", "random"):
+        assert third.value["learned"].low > third.value[other].high  # the intervals do not overlap
+    assert third.value["learned"].value < third.best
