@@ -50,10 +50,11 @@ class MadeUpEncoder:
 
 
 def made_up(count: int) -> list[Product]:
-    """Products whose words follow Zipf's law, nine in ten in stock."""
+    """Products whose words follow the law of Zipf and Mandelbrot (the commonest stands in every third), nine in ten in stock."""
     random = np.random.default_rng(2)
     lengths = random.integers(15, 40, count)
-    ranks = np.minimum(random.zipf(1.25, int(lengths.sum())), WORDS)
+    shares = 1.0 / (np.arange(1, WORDS + 1) + 10.0) ** 1.1
+    ranks = random.choice(WORDS, int(lengths.sum()), p=shares / shares.sum())
     products = []
     start = 0
     for number, length in enumerate(lengths.tolist()):

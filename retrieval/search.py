@@ -34,8 +34,10 @@ POOL = 32  # entries that are scored in full, from each source
 RERANKED = 100  # the same where a re-ranker decides
 VOTE = 0.05  # temperature of the vote among the examples of a script family
 POSSIBLE = 0.02  # probability from which all scripts of an intent are looked at
-SIBLING = 0.15  # by how much worse words and meaning must fit for a script to lose two thirds of its intent's probability
-REASON_BONUS = 0.05  # for a script that is meant for one of the customer's reasons
+SIBLING = (
+    0.15  # by how much worse words and meaning must fit for a script to lose two thirds of its intent's probability
+)
+REASON_BONUS = 0.05  # share of its score, for a script that is meant for one of the customer's reasons
 ALIKE = 0.97  # cosine from which two products are variants of one
 SIMILAR = 0.5  # cosine from which "similar in meaning" is given as a ground
 
@@ -208,10 +210,10 @@ def _gather(
         for place, entry in enumerate(entries.tolist()):
             document = collection.document(int(allowed.documents[entry]))
             reasons[place] = isinstance(document, Script) and bool(set(document.reasons) & set(context.reasons))
-        scores = np.where(reasons, scores + np.float32(REASON_BONUS) * (1.0 - scores), scores).astype(np.float32)
     asked = None if heard is None else heard[entries]
     if asked is not None:
         scores = asked * share_of_intent(scores, collection.intent_of_entry[entries], SIBLING)
+    scores = np.minimum(np.where(reasons, scores * np.float32(1.0 + REASON_BONUS), scores), 1.0).astype(np.float32)
     pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons, asked)
     return pool.take(np.argsort(-scores, kind="stable"))
 
@@ -288,11 +290,13 @@ def _fold(collection: Collection, allowed: Filter, pool: _Pool, similarity: Vect
     titles: set[int] = set()
     doubles: dict[int, list[int]] = {}  # by position: better ones that look alike
     if collection.dense is not None:
-        for worse, better in np.argwhere(np.tril(similarity >= ALIKE, -1)).tolist():
-            doubles.setdefault(worse, []).append(better)
+        worse, better = np.nonzero(similarity >= ALIKE)
+        for place, other in zip(worse.tolist(), better.tolist(), strict=True):
+            if other < place:
+                doubles.setdefault(place, []).append(other)
     hashes = collection.title_hashes(allowed.documents[pool.entries]).tolist()
     for place, title in enumerate(hashes):
-        alike = title in titles or any(better in kept for better in doubles.get(place, ()))
+        alike = title in titles or (place in doubles and any(other in kept for other in doubles[place]))
         (folded if alike else kept).append(place)
         titles.add(title)
     return kept, folded
