@@ -307,7 +307,11 @@ def tell_waiting(connection: Connection, row: RowMapping, *, now: int) -> Moved:
     told = update(task).where(task.c.id == row["id"], task.c.told_waiting_at.is_(None)).values(told_waiting_at=now)
     if connection.execute(told).rowcount != 1:
         raise Conflict("the contact knows", code="gone")
-    _tell(connection, row["conversation_id"], "waiting", {"callback": True}, now)
+    data: dict[str, object] = {"callback": True}
+    opens_at = store.closed_until(connection, row["site_id"], now)
+    if opens_at is not None:
+        data["opens_at"] = opens_at
+    _tell(connection, row["conversation_id"], "waiting", data, now)
     return Moved(store.to_task(row), row["conversation_id"], row["site_id"])
 
 

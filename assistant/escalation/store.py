@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from assistant.conversations.store import Appended, NewEvent, append
 from assistant.errors import Conflict, Forbidden
+from assistant.escalation.hours import Hours
 from assistant.escalation.machine import Task, Transition, evolve, replay
 from assistant.ids import new_id
-from assistant.storage.tables import contact, conversation, event, orders, task, task_event
+from assistant.storage.tables import contact, conversation, event, orders, site, task, task_event
+
+log = structlog.get_logger(__name__)
 
 DAY_MS: Final = 86_400_000
 ESTIMATE_LEAST: Final = 5  # tasks taken within a day, below which no waiting time is promised
@@ -36,7 +40,7 @@ def escalate(
     reply_to: int | None = None,
     value_at_stake: int = 0,
 ) -> Appended:
-    """Asks for a person: one live task a conversation, and an `escalated` event {reason, position, estimate_s?}.
+    """Asks for a person: one live task a conversation, and an `escalated` event {reason, position, estimate_s?, opens_at?}.
 
     `by`: 'contact' makes the event the contact's own; anyone else ('bot', 'rule', 'agent:<id>') makes it the system's.
     While a task is live no second one is opened: the contact's own request (with its cmid) is still written down, once;
@@ -62,8 +66,11 @@ def escalate(
         "reason": reason,
         "position": _position(connection, row["site_id"], live.id if live else None),
     }
+    opens_at = closed_until(connection, row["site_id"], now)
     estimate = _estimate_s(connection, row["site_id"], now)
-    if estimate is not None:
+    if opens_at is not None:
+        data["opens_at"] = opens_at
+    elif estimate is not None:
         data["estimate_s"] = estimate
     new = NewEvent(sender, "escalated", data=data, cmid=cmid, reply_to=reply_to)
     appended = append(connection, conversation_id, new, now=now)
@@ -177,6 +184,21 @@ def to_task(row: RowMapping) -> Task:
         snoozed_until=row["snoozed_until"],
         disposition=row["disposition"],
     )
+
+
+def closed_until(connection: Connection, site_id: str, now: int) -> int | None:
+    """When people are there again, UTC ms, if nobody is by the shop's opening hours; None when it is open, or has none.
+
+    Hours that cannot be read count as none: a slip in a setting must not keep anybody from a person.
+    """
+    settings = connection.execute(select(site.c.settings).where(site.c.id == site_id)).scalar_one()
+    try:
+        hours = Hours.from_settings(settings)
+    except ValueError as error:
+        log.warning("bad_hours", site=site_id, error=str(error))
+        return None
+    opens_at = None if hours is None else hours.next_opening(now)
+    return None if opens_at == now else opens_at
 
 
 def estimate_value_at_stake(connection: Connection, row: RowMapping, now: int) -> int:

@@ -18,7 +18,7 @@ from sqlalchemy import Column, Connection, RowMapping, func, select, update
 
 from assistant.bus.hints import Bus
 from assistant.errors import Conflict, StaywellError
-from assistant.escalation import commands
+from assistant.escalation import commands, store
 from assistant.escalation.commands import Moved
 from assistant.escalation.presence import GRACE_MS, LEASE_MS
 from assistant.escalation.routing import Colleague, Pair, Waiting, base_language, route
@@ -63,8 +63,13 @@ def sweep(connection: Connection, now: int, rules: Rules) -> list[Moved]:
             _try(connection, moved, partial(commands.lose, connection, row, row["agent_id"], now=now))
     for row in _due_alarms(connection, now):
         _try(connection, moved, partial(commands.wake, connection, row, now=now))
-    for row in _live(connection, "queued", "offered"):
-        if row["told_waiting_at"] is None and row["queued_at"] + rules.nobody_ms <= now:
+    untold = [row for row in _live(connection, "queued", "offered") if row["told_waiting_at"] is None]
+    closed = {
+        site_id: store.closed_until(connection, site_id, now) is not None
+        for site_id in {row["site_id"] for row in untold}
+    }
+    for row in untold:
+        if row["queued_at"] + rules.nobody_ms <= now or (row["state"] == "queued" and closed[row["site_id"]]):
             _try(connection, moved, partial(commands.tell_waiting, connection, row, now=now))
     for row, pair in _pairs(connection, now):
         deadline = now + rules.offer_ms
