@@ -56,6 +56,7 @@ class DeskServer:
     offset_ms: int = 0  # how far the server's clock is ahead
     loop: asyncio.AbstractEventLoop | None = None
     server: uvicorn.Server | None = None
+    app: FastAPI | None = None
     agents: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -271,7 +272,7 @@ def desk_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Des
     desk = DeskServer(storage, bus, settings, Sweeper(storage, bus, lambda: desk.clock(), settings), "")
     desk.site_id = desk.add_site("shop")
     deps = DeskDeps(storage, bus, desk.clock, settings)
-    app = FastAPI()
+    desk.app = app = FastAPI()
     install_error_handlers(app)
     app.include_router(agent_routes.build_router(agent_routes.AgentDeps(storage, bus, desk.clock, settings)))
     app.include_router(desk_routes.build_router(deps, Consoles()))

@@ -162,8 +162,14 @@ ACCESS: list[tuple[str, str, tuple[int, int, int, int], bool]] = [
     ("GET", "/api/review/export.csv", SUPERVISORS, False),
     ("GET", "/api/review/conversations/{conv}", SUPERVISORS, True),
     ("POST", "/api/review/conversations/{conv}/reviews", SUPERVISORS, True),
+    ("POST", "/api/review/conversations/{conv}/notes", SUPERVISORS, True),
+    ("POST", "/api/review/conversations/{conv}/takeover", (401, 403, 200, 200), True),
+    ("GET", "/api/review/reports/volume", SUPERVISORS, False),
+    ("GET", "/api/review/reports/agents/export.csv", SUPERVISORS, False),
+    ("GET", "/api/review/audit", SUPERVISORS, False),
 ]
 ROLES = ("agent", "supervisor", "admin")
+BODIES = {"reviews": {"verdict": "right"}, "notes": {"cmid": str(uuid4()), "body": "well done"}}
 
 
 async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) -> None:
@@ -186,8 +192,9 @@ async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) ->
     async def ask(role: str, request: Any, csrf: str) -> None:
         for method, path, _, _ in ACCESS:
             for owner, ids in objects.items():
-                body = {"json": {"verdict": "right"}} if path.endswith("reviews") else {}
-                answer = await request(method, path.format(**ids), headers={"X-CSRF": csrf}, **body)
+                answer = await request(
+                    method, path.format(**ids), headers={"X-CSRF": csrf}, json=BODIES.get(path.rsplit("/", 1)[1])
+                )
                 answers[role, path, owner] = answer.status_code
                 texts.append(answer.text)
 
@@ -204,6 +211,66 @@ async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) ->
             foreign_answer = 403 if has_owner and expected == 200 else expected
             assert answers[role, path, "foreign"] == foreign_answer, (role, path, "foreign")
     assert canary not in "".join(texts)
+
+
+async def test_every_call_of_the_desk_and_of_review_stands_in_the_table(desk_server: Any) -> None:
+    """A new route must say who may call it."""
+    routes = {
+        (method, path)
+        for path, methods in desk_server.app.openapi()["paths"].items()
+        for method in (name.upper() for name in methods)
+    }
+    declared = {(method, path.split("?")[0]) for method, path, _, _ in ACCESS}
+    named = {
+        (method, path.replace("/volume", "/{name}").replace("/agents/export", "/{name}/export"))
+        for method, path in declared
+    }
+    assert routes - named == {("POST", "/api/login"), ("POST", "/api/logout")}
+    assert named <= routes
+
+
+async def test_whisper_and_barge_in(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    desk_server.hire("boss", "supervisor")
+    async with (
+        desk_server.browser("anna") as anna,
+        anna.console() as console,
+        desk_server.browser("boss") as boss,
+    ):
+        conv = desk_server.hold("anna", "I'm leaving")
+        await console.desk(lambda desk: desk["mine"])
+        await console.send(t="watch", conv=conv)
+        await console.next("caught")
+        note = {"cmid": str(uuid4()), "body": "Offer the courier"}
+        answers = [await boss.post(f"/api/review/conversations/{conv}/notes", json=note) for _ in range(2)]
+        assert [answer.json()["dup"] for answer in answers] == [False, True]
+        heard = await console.next("note")
+        assert (heard["agent"], heard["body"]) == ("Boss", "Offer the courier")
+        taken = await boss.post(f"/api/review/conversations/{conv}/takeover")
+        assert taken.json()["assign_epoch"] == 2
+        await console.desk(lambda desk: not desk["mine"] and desk["others"])
+        said = {"cmid": str(uuid4()), "body": "But I", "assign_epoch": 1}
+        await console.send(t="msg", conv=conv, **said)
+        assert (await console.next("refused"))["code"] == "not_holder"
+        assert (await boss.post(f"/api/review/conversations/{conv}/takeover")).json()["code"] == "taken"
+
+
+async def test_a_report_as_json_and_as_csv(desk_server: Any) -> None:
+    desk_server.hire("boss", "supervisor")
+    desk_server.talk("x")
+    async with desk_server.browser("boss") as browser:
+        found = (await browser.get("/api/review/reports/volume")).json()
+        assert len(found["rows"]) == len(found["drill"]) >= 30
+        assert sum(row[1] for row in found["rows"]) == 1
+        text = (await browser.get("/api/review/reports/volume/export.csv")).text
+        assert len(list(csv.reader(io.StringIO(text)))) == len(found["rows"]) + 1
+        assert (await browser.get("/api/review/reports/weather")).status_code == 404
+        assert (await browser.http.get("/api/review/reports/volume?since=5&until=4")).status_code == 422
+        trail_found = (await browser.get("/api/review/audit")).json()
+        assert [entry["action"] for entry in trail_found["entries"]] == ["export", "login", "login_attempt"]
+        assert trail_found["intact"] is True
+        older = (await browser.get("/api/review/audit", before=trail_found["entries"][1]["id"], limit=1)).json()
+        assert [entry["action"] for entry in older["entries"]] == ["login_attempt"]
 
 
 async def test_unsafe_calls_need_their_token_and_our_page(desk_server: Any) -> None:
