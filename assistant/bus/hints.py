@@ -47,8 +47,10 @@ class Subscription:
         self._bus = bus
         self._loop = asyncio.get_running_loop()
         self._changed: set[str] = set()
-        self._signals: deque[Signal] = deque(maxlen=MAX_SIGNALS)
-        self._wake = asyncio.Event()
+        # Thousands of subscriptions wait at once: a deque or an Event for each would weigh more than all the rest of it.
+        self._signals: deque[Signal] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._woken = False  # since the last wait
         self.topics: set[str] = set()
         for topic in topics:
             self.add(topic)
@@ -70,20 +72,23 @@ class Subscription:
 
         Empty after `timeout_s` seconds, when it is time to read again anyway, and when only signals woke it (see `drain`).
         """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._wake.wait()
-        except TimeoutError:
-            return set()
+        if not self._woken:
+            self._waiter = self._loop.create_future()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._waiter
+            except TimeoutError:
+                return set()
+            finally:
+                self._waiter = None
+        self._woken = False
         changed, self._changed = self._changed, set()
-        self._wake.clear()
         return changed
 
     def drain(self) -> list[Signal]:
         """Signals since last asked, oldest first, each with its `topic` added to the payload."""
-        signals = list(self._signals)
-        self._signals.clear()
-        return signals
+        signals, self._signals = self._signals, None
+        return list(signals or ())
 
     def close(self) -> None:
         """Stops listening."""
@@ -115,11 +120,18 @@ class Subscription:
 
     def _mark(self, topic: str) -> None:
         self._changed.add(topic)
-        self._wake.set()
+        self._wake()
 
     def _keep(self, signal: Signal) -> None:
+        if self._signals is None:
+            self._signals = deque(maxlen=MAX_SIGNALS)
         self._signals.append(signal)
-        self._wake.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class LocalBus:

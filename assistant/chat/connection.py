@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -53,6 +53,7 @@ class Connection:
         self._access: Access | None = None
         self._standing: Standing | None = None
         self._cursor = 0  # the last seq that was sent
+        self._followed: str | None = None
         self._pump: asyncio.Task[None] | None = None
         self._subscription: Subscription | None = None
 
@@ -244,8 +245,8 @@ class Connection:
 
     async def _run_pump(self, subscription: Subscription) -> None:
         try:
-            with subscription, ExitStack() as following:
-                await self._pump_on(subscription, following)
+            with subscription:
+                await self._pump_on(subscription)
         except WebSocketDisconnect:
             pass
         except SlowConsumer:
@@ -255,9 +256,11 @@ class Connection:
         except Exception:
             log.exception("chat_bug", conv=self._standing and self._standing.conv)
             await self.close(Close.BUG, "a bug")
+        finally:
+            if self._followed is not None:
+                self._live.heads.unfollow(self._followed, subscription)
 
-    async def _pump_on(self, subscription: Subscription, following: ExitStack) -> None:
-        followed: str | None = None
+    async def _pump_on(self, subscription: Subscription) -> None:
         while not self._closed:
             access, standing = self._place
             try:
@@ -267,9 +270,9 @@ class Connection:
                         await self._enter(current, current.head)
                         continue
                 else:
-                    if followed != standing.conv:
-                        followed = standing.conv
-                        following.enter_context(self._live.heads.follow(followed, subscription))
+                    if self._followed is None:  # once born, a connection stays in its conversation
+                        self._followed = standing.conv
+                        self._live.heads.follow(standing.conv, subscription)
                     if await self._send_new(access, standing):
                         continue
             except Unavailable as error:  # the database rests; what is new can wait for it

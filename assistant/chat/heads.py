@@ -6,8 +6,6 @@ One query for hundreds of conversations, however many connections follow them: a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -34,20 +32,19 @@ class Heads:
         self._known: dict[str, tuple[str, int] | None] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def follow(self, conversation_id: str, subscription: Subscription) -> Iterator[None]:
+    def follow(self, conversation_id: str, subscription: Subscription) -> None:
         """Hints `conv:<id>` to `subscription` when the conversation has moved on, changed its epoch, or is gone."""
         self._followers.setdefault(conversation_id, set()).add(subscription)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look_on(), name="chat-heads")
-        try:
-            yield
-        finally:
-            followers = self._followers[conversation_id]
-            followers.discard(subscription)
-            if not followers:
-                del self._followers[conversation_id]
-                self._known.pop(conversation_id, None)
+
+    def unfollow(self, conversation_id: str, subscription: Subscription) -> None:
+        """Ends `follow`."""
+        followers = self._followers.get(conversation_id, set())
+        followers.discard(subscription)
+        if not followers:
+            self._followers.pop(conversation_id, None)
+            self._known.pop(conversation_id, None)
 
     async def _look_on(self) -> None:
         while self._followers:

@@ -103,7 +103,8 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
             raise NotAllowed("the token was not accepted", code="token")
         return await service.access(authorization[len(_BEARER) :].strip())
 
-    @router.websocket("/ws/chat")
+    # Starlette's own route: FastAPI's would keep its machinery for dependencies alive as long as the connection.
+    @router.websocket_route("/ws/chat")
     async def chat(socket: WebSocket) -> None:
         try:
             allowed = await known_origin(socket.headers.get("origin"))
