@@ -15,18 +15,17 @@ from assistant.conversations import store as conversations
 from assistant.conversations.status import BOT, may_speak
 from assistant.conversations.store import Appended, NewEvent
 from assistant.errors import BadInput, Conflict
-from assistant.escalation import machine, store
+from assistant.escalation import machine, presence, store, suggestions
 from assistant.escalation.machine import Task, Transition
 from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.outcomes import store as outcomes
 from assistant.storage.tables import agent as agents
-from assistant.storage.tables import conversation, decision, note, suggestion_use, task
+from assistant.storage.tables import conversation, note, task
 from assistant.wire import MAX_BODY
 
 DISPOSITIONS: Final = ("saved", "solved", "refunded", "lost", "follow_up", "spam")
 TRANSFER_HOLDS_MS: Final = 60_000  # how long a transfer waits for the colleague it names
-SUGGESTED: Final = 3  # scripts of a decision that count as ignored when the agent writes something else
 LONGEST_SNOOZE_MS: Final = 30 * store.DAY_MS
 
 
@@ -131,7 +130,7 @@ def send(
             _stamp_first_reply(connection, current, now)
             if current.snoozed_until is not None:
                 _move(connection, current, machine.Wake(), now)
-        _log_suggestions(connection, who, conversation_id, appended.seq, suggestion, now=now)
+        suggestions.log_fates(connection, who, conversation_id, appended.seq, suggestion, now=now)
     return Said(appended.id, appended.seq, appended.dup)
 
 
@@ -267,6 +266,13 @@ def contact_ended(connection: Connection, conversation_id: str, *, now: int) -> 
     return Moved(after, conversation_id, site_id)
 
 
+def sign_off(connection: Connection, who: Agent, *, now: int) -> list[Moved]:
+    """The agent logged out: the lease ends now, and what is offered to the agent goes back to the front of the queue."""
+    presence.sign_off(connection, who.id, now=now)
+    offered = connection.execute(select(task).where(task.c.offered_to == who.id, task.c.state == "offered")).mappings()
+    return [lose(connection, row, who.id, now=now) for row in offered.all()]
+
+
 # --- for the sweeper ------------------------------------------------------------------------------------------------
 
 
@@ -397,41 +403,6 @@ def _stamp_first_reply(connection: Connection, current: Task, now: int) -> None:
     connection.execute(
         update(task).where(task.c.id == current.id, task.c.first_reply_at.is_(None)).values(first_reply_at=now)
     )
-
-
-def _log_suggestions(
-    connection: Connection, who: Agent, conversation_id: str, seq: int, used: tuple[str, bool] | None, *, now: int
-) -> None:
-    """Writes down what became of the scripts that the latest decision brought: accepted, edited, or ignored, each once."""
-    fates = {} if used is None else {used[0]: "edited" if used[1] else "accepted"}
-    candidates = connection.execute(
-        select(decision.c.candidates)
-        .where(decision.c.conversation_id == conversation_id)
-        .order_by(decision.c.seq.desc())
-        .limit(1)
-    ).scalar()
-    known = set(
-        connection.execute(
-            select(suggestion_use.c.document_id).where(
-                suggestion_use.c.conversation_id == conversation_id, suggestion_use.c.agent_id == who.id
-            )
-        ).scalars()
-    )
-    for candidate in (candidates or [])[:SUGGESTED]:
-        if candidate["kind"] == "script" and candidate["id"] not in known:
-            fates.setdefault(candidate["id"], "ignored")
-    for document_id, use in fates.items():
-        connection.execute(
-            insert(suggestion_use).values(
-                id=new_id(),
-                conversation_id=conversation_id,
-                seq=seq,
-                agent_id=who.id,
-                document_id=document_id,
-                use=use,
-                at=now,
-            )
-        )
 
 
 def _is_colleague(connection: Connection, site_id: str, agent_id: str) -> bool:

@@ -144,6 +144,14 @@ class Desk:
         """Available, away or offline."""
         return await self._present(who, partial(presence.beat, state=state))
 
+    async def sign_off(self, who: Agent) -> None:
+        """The agent logged out: offers go on to somebody else at once, held conversations after the grace time."""
+        now = self._deps.clock()
+        moved = await self._deps.storage.write(lambda connection: commands.sign_off(connection, who, now=now))
+        for one in moved:
+            self._tell(one.conversation_id, one.site_id)
+        self._deps.bus.publish(f"desk:{who.site_id}")
+
     async def heartbeat(self, session: Session) -> Session:
         """Renews the agent's lease, and gives the session as it is now. Raises NotAllowed when it has ended."""
         now = self._deps.clock()

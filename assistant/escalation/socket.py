@@ -194,6 +194,9 @@ class Console:
             finally:
                 self._consoles.discard(self)
                 self._follower.leave()
+            if code == Close.TOKEN:
+                with contextlib.suppress(StaywellError):  # then the lease runs out by itself
+                    await self._desk.sign_off(who)
         bound.info("console_closed", code=code)
         return code
 

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Select, insert
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -130,6 +130,13 @@ class DeskServer:
 
     def run(self, work: Callable[[Connection], Any]) -> Any:
         return self.storage.read_sync(work)
+
+    async def eventually(self, query: Select[Any], value: Any, timeout_s: float = 5.0) -> None:
+        """Waits until `query` gives `value`."""
+        deadline = time.monotonic() + timeout_s
+        while (found := self.run(lambda connection: connection.execute(query).scalar_one())) != value:
+            assert time.monotonic() < deadline, f"{found!r} is not {value!r}"
+            await asyncio.sleep(0.05)
 
     @contextlib.asynccontextmanager
     async def browser(self, login: str, password: str = PASSWORD) -> AsyncIterator[Browser]:

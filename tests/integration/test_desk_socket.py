@@ -8,11 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from assistant.conversations.store import NewEvent, append
+from assistant.storage.tables import presence
 
 pytestmark = pytest.mark.integration
 
@@ -93,6 +94,8 @@ async def test_logging_out_closes_the_socket(desk_server: Any) -> None:
         assert (await browser.post("/api/logout")).json() == {}
         assert await console.closed() == 4401
         assert (await browser.get("/api/me")).status_code == 401
+    gone = select(presence.c.state).where(presence.c.agent_id == desk_server.agents["anna"])
+    await desk_server.eventually(gone, "offline")
 
 
 async def test_bad_frames_are_refused_and_the_third_closes(desk_server: Any) -> None:

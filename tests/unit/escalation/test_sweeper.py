@@ -84,10 +84,16 @@ def test_an_agent_who_never_opened_a_console_is_lost_like_any_other(shop: Any) -
     assert shop.conversation(conv)["holder"] == "bot"
 
 
-def test_logging_out_starts_the_grace_at_once(shop: Any) -> None:
+def test_logging_out_starts_the_grace_at_once_and_frees_offers(shop: Any) -> None:
     anna = shop.hire()
     conv, _ = shop.assigned(anna)
-    shop.write(presence.sign_off, anna.id, now=shop.now)
+    offered = shop.escalate()
+    shop.sweep()
+    shop.write(commands.sign_off, anna, now=shop.now)
+    assert shop.task(offered)["state"] == "queued"
+    assert "left" not in shop.kinds(shop.task(offered)["conversation_id"]), "nobody had come yet"
+    shop.sweep()
+    assert shop.task(offered)["state"] == "queued", "not to somebody who has gone"
     shop.now += GRACE_MS
     shop.sweep()
     assert shop.conversation(conv)["holder"] == "bot"
