@@ -5,7 +5,14 @@ from __future__ import annotations
 import typer
 
 from assistant.commands import admin, data, examining, indexing, log, replaying, serving
+from retrieval import bench, evaluate_commands
 from risk.commands import evaluate_app, train_app
+
+bench_app = typer.Typer(help="Measure speed and size.", no_args_is_help=True)
+bench_app.command()(bench.search)
+evaluate_app.command()(evaluate_commands.retrieval)
+evaluate_app.command()(evaluate_commands.scripts)
+evaluate_app.command()(evaluate_commands.recommend)
 
 app = typer.Typer(
     name="staywell",
@@ -24,6 +31,7 @@ app.add_typer(indexing.index_app, name="index")
 app.add_typer(train_app, name="train")
 evaluate_app.command("answers")(examining.answers)
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(bench_app, name="bench")
 app.add_typer(admin.site_app, name="site")
 app.add_typer(admin.agent_app, name="agent")
 

@@ -27,7 +27,14 @@ NEGATIVES = 80  # for each customer and window
 TREES = 250
 SEED = 11
 WAYS = ("popularity", "item_knn", "als", "bought_before", "blend")
-COLUMNS = ("customer", "order", "product", "time")
+# Fields, and the column names under which they are looked for when no mapping names one.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "customer": ("customer", "customerid", "customer_id", "customer id", "user", "user_id"),
+    "order": ("order", "order_no", "orderid", "order_id", "invoiceno", "invoice"),
+    "product": ("product", "product_id", "productid", "stockcode", "sku", "item", "item_id"),
+    "at": ("at", "date", "time", "timestamp", "invoicedate", "order_date"),
+    "quantity": ("quantity", "qty"),
+}
 _TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")
 _PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -48,23 +55,40 @@ Baskets = Mapping[str, Sequence[Purchase]]  # by customer, in order of time
 Progress = Callable[[str, int, int], None]
 
 
-def load_orders(path: Path, columns: Mapping[str, str]) -> tuple[dict[str, list[Purchase]], list[RowFault]]:
-    """Purchases by customer, in order of time, from a CSV (also `.gz`) whose columns `columns` names.
+def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
+    """`customer=CustomerID,at=InvoiceDate` → {field: column}. Raises ValueError on what is not of this form."""
+    mapping: dict[str, str] = {}
+    for part in (part.strip() for text in texts for part in text.split(",")):
+        name, _, column = part.partition("=")
+        name = {"date": "at", "time": "at"}.get(name, name)
+        if name in ("price", "amount") and column:
+            continue  # other commands read them from the same mapping
+        if name not in COLUMNS or not column:
+            raise ValueError(f"--map takes field=Column pairs with the fields {', '.join(COLUMNS)}; got {part!r}")
+        mapping[name] = column
+    return mapping
 
-    `columns` maps customer, order, product and time, and optionally quantity; lines with a quantity of zero or less (returns,
-    cancellations) and lines without a customer are no purchases. Raises ValueError when the file cannot be used.
+
+def load_orders(path: Path, mapping: Mapping[str, str]) -> tuple[dict[str, list[Purchase]], list[RowFault]]:
+    """Purchases by customer, in order of time, from a CSV (also `.gz`); `mapping` names columns that are called otherwise.
+
+    Lines with a quantity of zero or less (returns, cancellations) and lines without a customer are no purchases. Raises
+    ValueError when the file cannot be used.
     """
-    missing = [name for name in COLUMNS if name not in columns]
-    if missing:
-        raise ValueError(f"--map {missing[0]}=COLUMN is missing")
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        absent = set(columns.values()) - set(reader.fieldnames or ())
+        names = {name.strip().lower(): name for name in reader.fieldnames or ()}
     except (OSError, EOFError, UnicodeDecodeError) as fault:
         raise ValueError(f"{path.name} cannot be read: {fault}") from fault
-    if absent:
-        raise ValueError(f"{path.name}: column {min(absent)!r} is missing")
+    columns: dict[str, str] = {}
+    for field, guesses in COLUMNS.items():
+        wanted = (mapping[field].lower(),) if field in mapping else guesses
+        column = next((names[name] for name in wanted if name in names), None)
+        if column is not None:
+            columns[field] = column
+        elif field != "quantity" or field in mapping:
+            raise ValueError(f"{path.name}: no column for {field!r} ({wanted[0]}); name it with --map {field}=COLUMN")
     found: dict[str, list[Purchase]] = {}
     faults: list[RowFault] = []
     for row in reader:
@@ -72,7 +96,7 @@ def load_orders(path: Path, columns: Mapping[str, str]) -> tuple[dict[str, list[
         if not customer or not product:
             continue
         try:
-            at = parse_time(row[columns["time"]] or "")
+            at = parse_time(row[columns["at"]] or "")
             bought = "quantity" not in columns or float(row[columns["quantity"]]) > 0
         except ValueError as fault:
             faults.append(RowFault(reader.line_num, str(fault), path.name))

@@ -178,12 +178,12 @@ def scripts(
 
 def recommend(
     transactions: Annotated[Path, typer.Option(help="CSV of order lines.", exists=True, dir_okay=False)],
-    columns: Annotated[
-        list[str],
+    mapping: Annotated[
+        list[str] | None,
         typer.Option(
-            "--map", help="Which column is what: customer=…, order=…, product=…, time=…, quantity=… (repeat)."
+            "--map", help="field=Column,… for customer, order, product, at, quantity where they are called otherwise."
         ),
-    ],
+    ] = None,
     days: Annotated[
         int, typer.Option(min=1, help="Length of the test window, and of each training window before.")
     ] = 30,
@@ -194,11 +194,8 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Next basket of customers who come back, split by time and ranked over all products, against plain recommenders."""
-    pairs = [pair.partition("=") for one in columns for pair in one.replace(",", " ").split()]
-    if any(not (name and column) for name, _, column in pairs):
-        raise stop("--map expects name=COLUMN")
     try:
-        orders, faults = baskets.load_orders(transactions, {name: column for name, _, column in pairs})
+        orders, faults = baskets.load_orders(transactions, baskets.parse_mapping(mapping or []))
         report_faults(faults)
         if not orders:
             raise stop("no purchases are left to evaluate")
