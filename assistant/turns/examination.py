@@ -165,6 +165,7 @@ def _decided(message: Labelled, found: Found) -> Decision:
         queue_length=0,
         wallet=None,
         verified=False,
+        waiting=False,
         suspect=None,
         now=0,
     )

@@ -16,6 +16,7 @@ from assistant.turns.ports import Retriever, Retrievers, Unavailable
 from retrieval.documents import REASONS, Band, Candidate, Encoder, Reading, Script, SearchContext, Vector
 from retrieval.errors import NoSnapshot
 from retrieval.readings import readings
+from retrieval.text import tokens
 
 log = structlog.get_logger()
 
@@ -54,6 +55,9 @@ class Finder:
         self._encoder = encoder
         self._deadline_s = deadline_ms / 1000
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
+        self._thread.submit(
+            tokens, "热身"
+        )  # the Chinese dictionary takes a second to read: now, and not in somebody's turn
         self._wordings: dict[tuple[str, str, str, frozenset[str]], dict[str, Script]] = {}
 
     async def find(self, wanted: Wanted) -> Found:
@@ -116,6 +120,7 @@ class Finder:
         return Found(
             scripts=[candidate for candidate in everything if _sayable(candidate)],
             ruled=_ruled(everything),
+            onward=_scripts(retriever.by_intent(wording.ONWARD_INTENT, context)),
             clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, replace(context, k=CLARIFYING))),
             handoff=self._handoff_wordings(retriever, wanted, version, context),
             products=products,

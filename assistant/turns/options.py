@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from assistant.policy import priors, wallet
-from assistant.policy.rules import CLEAR
+from assistant.policy.rules import CLEAR, SAID_ALREADY
 from assistant.policy.types import ActionKind, Option
 from retrieval.documents import Candidate, Product, Script
 
@@ -29,6 +29,8 @@ CONCERNS: Final[Mapping[str, tuple[str, float]]] = {
 }
 ASKS_FOR_PERSON: Final[Mapping[str, float]] = {"asks_manager": 0.75, "asks_human": 0.90}
 OFF_TOPIC: Final = "off_topic"
+SURELY_ELSEWHERE: Final = 0.75  # relevance from which a message is told to be none of the shop's matters
+REPEATABLE: Final = frozenset({"greet", "close"})  # stages whose wording may be heard twice
 TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
 
 
@@ -41,6 +43,7 @@ class Found:
     handoff: Mapping[str, Script] = field(default_factory=dict)  # by intent
     products: Sequence[Candidate] = ()
     ruled: Mapping[str, float] = field(default_factory=dict)  # probability of each intent that rules decide about
+    onward: Sequence[Script] = ()  # "noted; shall a colleague go on?"
     index: str = "none"  # version of the snapshot
     unavailable: str | None = None
 
@@ -58,6 +61,7 @@ class Situation:
     queue_length: int
     wallet: wallet.Wallet | None  # None: nothing can be offered to this customer
     verified: bool
+    waiting: bool  # a person has been called and is not here yet
     suspect: str | None  # what the abuse gate says
     now: int
     learned: Mapping[str, float] = field(default_factory=dict)  # effects against ordinary service, by kind of action
@@ -102,6 +106,9 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     for candidate in usable:
         option = _script(candidate, best, situation, barred[candidate.id], informed)
         options.setdefault(option.key, option)
+    going_on = _onward(found, usable, barred, best, situation)
+    if going_on is not None:
+        options.setdefault(going_on.key, going_on)
     clarifying = clarifying_script(found, situation)
     asking = _clarify(clarifying, situation)
     options.setdefault(asking.key, asking)
@@ -146,9 +153,32 @@ def _barred(candidate: Candidate, situation: Situation, has_products: bool) -> s
     script = candidate.document
     if isinstance(script, Script) and script.offer is not None:
         return _why_no_offer(situation, script.offer.cost)
-    if isinstance(script, Script) and script.stage == "recommend" and not has_products:
+    if not isinstance(script, Script):
+        return None
+    if situation.waiting and script.stage in REPEATABLE:
+        return "waiting"  # no "anything else?" to somebody who was promised a person
+    if script.stage == "recommend" and not has_products:
         return "no_products"
+    if script.intent == OFF_TOPIC:
+        return "irrelevant" if relevance(candidate) < SURELY_ELSEWHERE else None
+    if situation.sent.get(script.family) and script.stage not in REPEATABLE:
+        return SAID_ALREADY
     return None
+
+
+def _onward(
+    found: Found,
+    candidates: Sequence[Candidate],
+    barred: Mapping[str, str | None],
+    best: float,
+    situation: Situation,
+) -> Option | None:
+    """What to say when the best answer has been given already and the customer goes on about it: that a person takes it from here."""
+    fit = max((relevance(c) for c in candidates if barred[c.id] == SAID_ALREADY), default=0.0)
+    script = next((script for script in found.onward if not situation.sent.get(script.family)), None)
+    if script is None or fit <= best:
+        return None
+    return _priced(f"reply:{script.id}", "reply", fit, situation, script=script)
 
 
 def _script(

@@ -197,7 +197,8 @@ def candidates(found: Found, table: Sequence[Option]) -> list[dict[str, Any]]:
                 "treatment": option is not None and option.treatment,
             }
         )
+    retrieved = {candidate.id for candidate in found.scripts}
     for option in table:
-        if option.kind == "clarify" and option.document_id is not None:
+        if option.document_id is not None and option.document_id not in retrieved:
             rows.append({"id": option.document_id, "kind": "script", "action": option.key, "treatment": False})
     return rows

@@ -143,6 +143,7 @@ def _situation(turn: Turn, evidence: Evidence, seen: Look, learned: Mapping[str,
         queue_length=seen.queue_length,
         wallet=seen.wallet,
         verified=turn.contact["verified"],
+        waiting=_waiting(seen),
         suspect=why_no_benefit(seen.signals, turn.text, now),
         now=now,
         learned=learned,
@@ -191,12 +192,16 @@ def _weighed(
         floor=law.floor,
         temperature=law.temperature * priors.SCALE.get(turn.site["currency"], 1.0),
         verified=turn.contact["verified"],
-        waiting=seen.status == "escalated" and seen.holder == "bot",
+        waiting=_waiting(seen),
         resolved=seen.status == "resolved",
         clarifies_in_a_row=seen.clarifies,
         needs_person=options.needs_person(evidence.found),
         uplift_version=None if law.uplift is None else law.uplift.version,
     )
+
+
+def _waiting(seen: Look) -> bool:
+    return seen.status == "escalated" and seen.holder == "bot"
 
 
 def _without(option: Option, key: str) -> Option:
@@ -249,6 +254,9 @@ def _script(found: Found, action: Option) -> Script:
     for candidate in found.scripts:
         if candidate.id == action.document_id and isinstance(candidate.document, Script):
             return candidate.document
+    for script in found.onward:
+        if script.id == action.document_id:
+            return script
     raise ReplyFault(f"{action.key}: its script is gone")
 
 
@@ -256,7 +264,7 @@ def _handoff(reason: str, situation: Situation, found: Found, language: str, kno
     """A short word before a person comes; when the playbook's cannot be used, the built-in one."""
     intent = wording.HANDOFF_INTENTS.get(reason, reason)
     script = found.handoff.get(intent)
-    if situation.agents_available == 0 and intent in ("asks_human", "very_upset", "going_in_circles"):
+    if situation.agents_available == 0 and intent in ("asks_human", "going_in_circles"):
         script = found.handoff.get("no_agent", script)
     if script is None:
         script = next(

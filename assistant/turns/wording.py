@@ -19,6 +19,7 @@ HANDOFF_INTENTS: Final[Mapping[str, str]] = {
 # Intents that rules alone decide about: never the answer to a search.
 RULED_INTENTS: Final = frozenset({*HANDOFF_INTENTS.values(), "asks_manager", "no_agent", "back_with_bot"})
 CLARIFY_INTENT: Final = "not_understood"
+ONWARD_INTENT: Final = "details_given"  # when the customer goes on about what has been answered already
 
 HANDOFF: Final[Mapping[str, Mapping[str, str]]] = {
     "self_harm": {

@@ -212,8 +212,8 @@ async def shop(storage: Storage) -> AsyncIterator[Shop]:
     conversation_id = storage.write_sync(fill)
     scorer, retriever = FakeScorer(), FakeRetriever()
     history: list[OrderRecord] = []
-    inference = Inference(load("hash"), scorer, deadline_ms=300)
-    finder = Finder(FakeRetrievers(retriever), inference.encoder, deadline_ms=500)
+    inference = Inference(load("hash"), scorer, deadline_ms=1500)
+    finder = Finder(FakeRetrievers(retriever), inference.encoder, deadline_ms=5000)
     parts = Parts(
         storage=storage,
         bus=LocalBus(),
