@@ -37,6 +37,10 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(CUT_OFF_S, self._cut_off)
         await super().send(message)
+        if (
+            message["type"] == "websocket.accept"
+        ):  # the handshake is over: its headers need not live as long as the connection
+            del self.request, self.response
 
     def send_receive_event_to_app(self) -> None:
         """Hands a message on, unless it is text that is not UTF-8."""
