@@ -23,6 +23,22 @@ async def test_the_run_notices_when_message_ids_are_not_unique(tmp_path: Path) -
     assert report.doubled > 0, summary(report)
 
 
+@pytest.mark.timeout(600)
+async def test_kill_nine_of_the_whole_product(tmp_path: Path) -> None:
+    """Every message then has one score, one decision and one outcome, whatever the server was doing when it was killed."""
+    report = await kill_run(tmp_path, kills=2, clients=5, pause_s=3.0, whole=True)
+    assert report.clean, summary(report)
+    assert report.turns_answered > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+async def test_kill_nine_of_the_whole_product_a_hundred_times(tmp_path: Path) -> None:
+    report = await kill_run(tmp_path, kills=100, clients=20, pause_s=3.0, whole=True)
+    print(summary(report))
+    assert report.clean, summary(report)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 async def test_kill_nine_a_hundred_times(tmp_path: Path) -> None:
