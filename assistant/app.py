@@ -35,6 +35,7 @@ from assistant.identity.keys import installation_secret
 from assistant.identity.routes import AgentDeps
 from assistant.identity.routes import build_router as agents_router
 from assistant.identity.sites import SiteDirectory
+from assistant.outcomes.maturity import Maturing
 from assistant.retrievers import SiteRetrievers
 from assistant.review.routes import build_router as review_router
 from assistant.settings import Settings
@@ -59,6 +60,7 @@ from risk.errors import ArtefactRefused
 from risk.registry import load_champion
 from risk.scorer import ChampionScorer
 from risk.types import Scorer
+from risk.uplift.model import UpliftModel
 
 log = structlog.get_logger()
 
@@ -131,7 +133,12 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
         metrics=TurnMetrics(registry),
         load_history=load_history,
         now=clock,
-        rules=Rules(secret=secret, floor=settings.floor, temperature=round(settings.temperature * 100)),
+        rules=Rules(
+            secret=secret,
+            floor=settings.floor,
+            temperature=round(settings.temperature * 100),
+            uplift=_uplift(settings),
+        ),
         burst_pause_ms=settings.burst_pause_ms,
         attempts=settings.turn_attempts,
     )
@@ -182,7 +189,9 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         turning = asyncio.create_task(_forever("turns", runner.run), name="turns")
+        maturing = Maturing(services.storage, clock)
         others = [
+            asyncio.create_task(_forever("maturing", maturing.run), name="maturing"),
             asyncio.create_task(_forever("sweeper", sweeper.run), name="sweeper"),
             asyncio.create_task(_forever("index", services.retrievers.watch), name="index"),
         ]
@@ -254,6 +263,18 @@ def _encoder(settings: Settings) -> Encoder | Unavailable:
     except Exception as error:  # a missing package, a damaged file: the shop must still be able to answer
         return Unavailable(f"encoder '{settings.encoder}': {error}")
     return encoder
+
+
+def _uplift(settings: Settings) -> UpliftModel | None:
+    """What `staywell train uplift` has learned; None, which is the prior table, when there is nothing or it is damaged."""
+    path = settings.data_dir / "uplift.json"
+    if not path.exists():
+        return None
+    try:
+        return UpliftModel.load(path)
+    except ArtefactRefused as error:
+        log.error("uplift_refused", reason=str(error))
+        return None
 
 
 def _thresholds(scorer: Scorer | Unavailable) -> dict[str, float] | None:

@@ -7,12 +7,16 @@ import typer
 from assistant.commands import admin, data, examining, indexing, log, replaying, serving
 from retrieval import bench, evaluate_commands
 from risk.commands import evaluate_app, train_app
+from risk.uplift import commands as effects
 
 bench_app = typer.Typer(help="Measure speed and size.", no_args_is_help=True)
 bench_app.command()(bench.search)
 evaluate_app.command()(evaluate_commands.retrieval)
 evaluate_app.command()(evaluate_commands.scripts)
 evaluate_app.command()(evaluate_commands.recommend)
+evaluate_app.command("uplift")(effects.evaluate_uplift)
+evaluate_app.command("policy")(effects.evaluate_policy)
+train_app.command("uplift")(effects.train_uplift)
 
 app = typer.Typer(
     name="staywell",
@@ -25,6 +29,7 @@ app.command()(serving.serve)
 app.command()(serving.migrate)
 app.command()(replaying.replay)
 app.command("export")(log.export_log)
+app.command()(effects.simulate)
 app.command()(log.doctor)
 app.add_typer(data.import_app, name="import")
 app.add_typer(indexing.index_app, name="index")

@@ -7,14 +7,21 @@ known since.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection, exists, func, literal, select
 
+from assistant.errors import Unavailable
 from assistant.outcomes.money import major
 from assistant.outcomes.store import record
-from assistant.storage.tables import contact, decision, order_return, orders, outcome
+from assistant.storage.engine import Storage
+from assistant.storage.tables import contact, decision, order_return, orders, outcome, site
+
+log = structlog.get_logger()
 
 DAY_MS: Final = 86_400_000
 WINDOWS: Final = (30, 60, 90)
@@ -173,3 +180,38 @@ def _inactive(connection: Connection, site_id: str, now: int, window: int, lag_d
             matures_at=until + lag_days * DAY_MS,
         )
     return len(rows)
+
+
+class Maturing:
+    """Lets outcomes mature while the server runs: all sites, once an hour, a batch at a time."""
+
+    def __init__(self, storage: Storage, now: Callable[[], int], *, every_s: float = 3600.0) -> None:
+        self._storage = storage
+        self._now = now
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Until cancelled. A database that cannot answer is asked again the next time."""
+        while True:
+            try:
+                await self.once()
+            except Unavailable as error:
+                log.warning("outcomes_not_matured", error=error.reason)
+            await asyncio.sleep(self._every_s)
+
+    async def once(self) -> int:
+        """Brings every site up to date; how many outcomes were added."""
+        added = 0
+        sites = await self._storage.read(lambda connection: list(connection.execute(select(site.c.id)).scalars()))
+        for site_id in sites:
+            more = True
+            while more:
+                now = self._now()
+                found = await self._storage.write(
+                    lambda connection, which=site_id, now=now: mature(connection, site_id=which, now=now)  # type: ignore[misc]
+                )
+                added += found.purchases + found.refunds + found.inactive
+                more = found.more
+        if added:
+            log.info("outcomes_matured", added=added)
+        return added

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from assistant.ids import new_id
 from assistant.outcomes.attribution import outcomes_of
 from assistant.outcomes.export import rows_of
-from assistant.outcomes.maturity import mature
+from assistant.outcomes.maturity import Maturing, mature
 from assistant.outcomes.money import major
 from assistant.outcomes.store import record
 from assistant.storage.tables import contact, order_return, orders, outcome
@@ -159,3 +159,13 @@ def test_a_full_batch_asks_to_be_called_again(known: Any, monkeypatch: pytest.Mo
 
 def test_minor_units() -> None:
     assert (major(1250, "EUR"), major(300, "JPY")) == (12.5, 300.0)
+
+
+async def test_a_running_server_brings_every_site_up_to_date(known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.outcomes.maturity.BATCH", 2)
+    known.turn()
+    for n in range(5):
+        order(known, f"A-{n}", n + 1)
+    maturing = Maturing(known.storage, lambda: NOW + 10 * DAY)
+    assert await maturing.once() == 5
+    assert await maturing.once() == 0
