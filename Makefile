@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 TORCH := torch==2.13.0
 
-.PHONY: run test lint unit integration e2e web install install-dev long bench clean
+.PHONY: run test lint unit integration e2e web install install-dev long screenshots clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -72,3 +72,8 @@ long: $(VENV)/.tested
 
 clean:
 	rm -rf $(VENV) var .cache web/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Pictures for the README and the docs, made by the end-to-end tests.
+screenshots: $(VENV)/.tested
+	@$(BIN)/python tests/tools/browser.py
+	STAYWELL_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/e2e/test_journey.py -q
