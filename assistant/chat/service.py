@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
@@ -197,7 +197,7 @@ class ChatService:
         def work(connection: Connection) -> Stored:
             row = self._bear(connection, access, standing, site, now)
             appended = append(connection, row, now)
-            return Stored(appended, _standing(store.get(connection, row["id"], site_id=access.site_id)))
+            return Stored(appended, replace(_standing(row), head=max(row["head"], appended.seq)))
 
         stored = await self._deps.storage.write(work)
         self._deps.bus.publish(f"conv:{stored.standing.conv}")
