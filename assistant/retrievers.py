@@ -15,8 +15,8 @@ from assistant.turns.ports import Unavailable
 from retrieval import store
 from retrieval.collection import Progress
 from retrieval.documents import Encoder, Product, Script
-from retrieval.errors import NoSnapshot
-from retrieval.search import Retriever
+from retrieval.errors import BadSnapshot, NoSnapshot
+from retrieval.search import Ranking, Retriever
 
 log = structlog.get_logger()
 LOOK_SECONDS = 5.0
@@ -104,9 +104,15 @@ class SiteRetrievers:
         )
         scripts = [document for document in documents[0] if isinstance(document, Script)]
         products = [document for document in documents[1] if isinstance(document, Product)]
-        snapshot = store.build(self._folder / site_id, scripts, products, self._encoder, progress)
+        folder = self._folder / site_id
+        snapshot = store.build(folder, scripts, products, self._encoder, progress)
+        try:
+            ranking = Ranking.beside(folder, snapshot.fingerprint)
+        except BadSnapshot as error:
+            log.error("ranking_refused", site=site_id, reason=str(error))
+            ranking = Ranking()
         known = self._retrievers.get(site_id)
         if known is None:
-            self._retrievers[site_id] = Retriever(snapshot)
+            self._retrievers[site_id] = Retriever(snapshot, ranking)
         else:
-            known.swap(snapshot)
+            known.swap(snapshot, ranking)

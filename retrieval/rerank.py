@@ -42,6 +42,7 @@ _SHARED: dict[str, Any] = {
 _RELEVANCE = _SHARED | {"objective": "cross_entropy", "min_data_in_leaf": 30}
 _EXPOSURE = _SHARED | {"objective": "binary", "min_data_in_leaf": 50}
 MANIFEST = "manifest.json"
+FOLDER = "ranking"  # beside the snapshots of a site, where a tuned re-ranker is looked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import rerank
 from retrieval.codec import Document, Kind
 from retrieval.collection import Collection, Filter
 from retrieval.documents import Band, Candidate, Product, Script, SearchContext, Vector
@@ -77,6 +79,14 @@ class Ranking:
     reranker: Reranker | None = None
 
     @classmethod
+    def beside(cls, index: Path, fingerprint: str | None) -> Ranking:
+        """The ranking kept in the folder of an index, the untuned one where there is none. Raises `BadSnapshot` when damaged."""
+        folder = index / rerank.FOLDER
+        if fingerprint is None or not folder.is_dir():
+            return cls()
+        return cls.tuned(rerank.load(folder, fingerprint))
+
+    @classmethod
     def tuned(cls, reranker: Reranker) -> Ranking:
         """The ranking that a re-ranker and the fusion tuned with it make."""
         return cls({**FUSIONS, "product": reranker.fusion}, reranker)
@@ -88,6 +98,11 @@ class Retriever:
     def __init__(self, snapshot: Snapshot | None, ranking: Ranking | None = None) -> None:
         self._snapshot = snapshot
         self._ranking = ranking or Ranking()
+
+    @property
+    def ranking(self) -> Ranking:
+        """How candidates are scored now."""
+        return self._ranking
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -107,8 +122,10 @@ class Retriever:
             return ("no_index",)
         return () if snapshot.fingerprint is not None else ("lexical_only",)
 
-    def swap(self, snapshot: Snapshot) -> None:
-        """Serve another snapshot from the next search on."""
+    def swap(self, snapshot: Snapshot, ranking: Ranking | None = None) -> None:
+        """Serve another snapshot, and maybe another ranking, from the next search on."""
+        if ranking is not None:
+            self._ranking = ranking
         self._snapshot = snapshot  # one reference assignment: atomic
 
     def search(self, vector: Vector | None, text: str, context: SearchContext) -> list[Candidate]:

@@ -109,6 +109,15 @@ def judgements() -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer trees and divisions: enough for what these tests look at."""
+    monkeypatch.setattr(rerank, "TREES", 40)
+    monkeypatch.setattr(rerank, "SEEDS", (0,))
+    monkeypatch.setattr(judged, "REPEATS", 1)
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_table_holds_every_way_and_the_learned_one_learns(bench: judged.Bench) -> None:
     queries = bench.prepare({**judgements(), "nothing known": {"no such product": 3.0}})
     assert len(queries) == 42
@@ -122,6 +131,7 @@ def test_the_table_holds_every_way_and_the_learned_one_learns(bench: judged.Benc
     assert low <= answer["ndcg@10"]["reranked"] <= high
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_tuned_reranker_survives_saving_and_serves(
     bench: judged.Bench, tmp_path: Path, hashing, products: list[Product]
 ) -> None:
@@ -136,7 +146,12 @@ def test_a_tuned_reranker_survives_saving_and_serves(
     assert judged.evaluate(queries[1::2], again, hashing.fingerprint)["tuned_on"] == "other queries"
     with pytest.raises(BadSnapshot, match="not other"):
         rerank.load(folder, "other")
-    retriever = Retriever(store.build(tmp_path / "index", [], products, hashing), Ranking.tuned(again))
+    index = tmp_path / "index"
+    retriever = Retriever(store.build(index, [], products, hashing), Ranking.beside(index, hashing.fingerprint))
+    assert retriever.ranking.reranker is None
+    again.save(index / rerank.FOLDER)
+    retriever.swap(store.build(index, [], products, hashing), Ranking.beside(index, hashing.fingerprint))
+    assert retriever.ranking.fusions["product"] == again.fusion
     context = SearchContext("product", "en", band="high")
     found = retriever.search(hashing.encode(["phone brand1"])[0], "phone brand1", context)
     assert all("phone mark" in candidate.document.title for candidate in found)
