@@ -22,11 +22,13 @@ from retrieval.text import clean
 
 PENALTY = 0.2  # L2, on both views
 GRAM_WEIGHT = 1.4  # of the gram view against the vector's
+BUCKETS = 1 << 16  # that grams are hashed into
 STEPS = 40  # of L-BFGS; more change nothing that matters
 SHARPNESS = 1.8  # factor on the scores; the penalty alone leaves probabilities too even for messages like the examples
+SETTINGS = (PENALTY, GRAM_WEIGHT, STEPS, BUCKETS)  # what a fitted head depends on besides its examples
 SURE = 0.6  # probability from which the core of a message needs no other reading
-UNSHAKEN = 0.9  # … and from which what was said before changes nothing
-BUCKETS = 1 << 16
+UNSHAKEN = 0.95  # … and from which what was said before changes nothing
+CLOSE = 0.2  # by how much less sure the reading with what was said before may be, and still count
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _RUN = re.compile(rf"[{_HAN}]+|[^\W\d_{_HAN}]+(?:'[^\W\d_{_HAN}]+)?")
 
@@ -54,7 +56,7 @@ class IntentHead:
         """Float32 [K]: the probability of each intent for a message, its other readings taken into account.
 
         A sure core speaks for itself. Otherwise all clauses are heard, each by the square of how sure it is; and a short message
-        that is still unsure is read with what was said before it, where that reads surer.
+        that is not quite sure is read with what was said before it, where that reads about as sure or surer.
         """
         found = self.probabilities(
             np.stack([vector, *(reading.vector for reading in readings)]),
@@ -66,7 +68,7 @@ class IntentHead:
             alone = found[[place for place, kind in enumerate(kinds) if kind != "context"]]
             core = _weighed(alone)
         context = [found[place] for place, kind in enumerate(kinds) if kind == "context"]
-        if context and core.max() < UNSHAKEN and context[0].max() > core.max():
+        if context and core.max() < UNSHAKEN and context[0].max() > core.max() - CLOSE:
             core = _weighed(np.stack([core, context[0], context[0]]))
         return core
 

@@ -14,7 +14,7 @@ from retrieval.text import clean, tokens
 
 Kind = Literal["core", "clause", "context"]
 MOST = 6  # readings of one message, so that a long letter costs no more than a short one
-SHORT = 8  # words up to which a message may lean on the one before it
+SHORT = 14  # words up to which a message may lean on the one before it
 CONTEXT = 200  # code points of the earlier message that are kept
 _LEAST = 2  # words of a clause that can stand alone
 
@@ -29,6 +29,9 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"[.!?;\n。！？；~～…]+|,\s+|，|\s+-\s+|\b(?:but|because)\b|但是|不过|因为", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"[?？]|[吗嗎]\W*$|^(?:do|does|can|could|is|are|what|which|when|where|who|how|why)\b", re.IGNORECASE
+)
 _LOOSE = re.compile(r"^[\s,.!?，。！？、:：;；]+|[\s,，、:：;；]+$")
 
 
@@ -41,7 +44,8 @@ def essence(text: str) -> str:
 def readings(text: str, before: Sequence[str] = ()) -> list[tuple[Kind, str]]:
     """At most MOST readings of a message, each with its kind. `before`: what the same person said earlier, the latest last.
 
-    "core" is always there, "clause" where several can stand alone, "context" where the message is short and something came before.
+    "core" is always there, "clause" where several can stand alone, "context" where the message is short, is no question of
+    its own, and something came before.
     """
     core = essence(text)
     found: dict[str, Kind] = {core: "core"}
@@ -50,6 +54,6 @@ def readings(text: str, before: Sequence[str] = ()) -> list[tuple[Kind, str]]:
     if len(telling) > 1:
         for clause in telling[: MOST - 2]:
             found.setdefault(clause, "clause")
-    if before and len(tokens(core)) <= SHORT:
+    if before and len(tokens(core)) <= SHORT and not _QUESTION.search(core):
         found.setdefault(f"{essence(before[-1])[-CONTEXT:]} {core}", "context")
     return [(kind, reading) for reading, kind in found.items()]

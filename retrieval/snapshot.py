@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from retrieval import codec, collection, lexical
+from retrieval import codec, collection, intent_head, lexical
 from retrieval.codec import KINDS, Document, Kind
 from retrieval.collection import Collection, Progress
 from retrieval.documents import Encoder, Product, Script, Vector
@@ -68,7 +68,7 @@ class Snapshot:
 def source_hash(scripts: Sequence[Script], products: Sequence[Product], fingerprint: str | None) -> str:
     """Hash of everything a snapshot is made of: equal hashes mean equal snapshots."""
     lines = sorted([*map(codec.to_line, scripts), *map(codec.to_line, products)])
-    settings = orjson.dumps([FORMAT, fingerprint, lexical.K1, lexical.B])
+    settings = orjson.dumps([FORMAT, fingerprint, lexical.K1, lexical.B, *intent_head.SETTINGS])
     return codec.digest(settings, *(line + b"\n" for line in lines))
 
 

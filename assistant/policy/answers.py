@@ -10,13 +10,14 @@ _SENTENCE: Final = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]?")
 _CLAUSE: Final = re.compile(r"[,.!;:\n，。！；：、~～]+")
 _PERSON: Final = re.compile(r"\bcolleagues?\b|\bhand (?:it|this) over\b|\ba person\b|同事|人工|转过去")
 _CLOSED: Final = re.compile(
-    r"^\W*(?:so |then )?(?:shall|should|may|would|could|can|do|is|all right|right|ok)\b|(?:吗|可以|好不好|要不要|看看|怎么样|行)\W*$"
+    r"^\W*(?:so |then )?(?:shall|should|may|would|could|can|do|is|all right|right|ok)\b"
+    r"|(?:吗|可以|好不好|要不要|看看|怎么样|行)\W*$"
 )
 _OPEN: Final = re.compile(r"\b(?:what|which|when|where|who|how|why)\b|什么|哪|怎么|多少|几|谁")
 _MORE: Final = re.compile(r"\banything else\b|\belse i can\b|还有(?:其他|其它|别的)|还需要")
 _YES: Final = re.compile(
-    r"^(?:oh |well |ok |okay )?(?:yes|yeah|yep|yup|sure|ok|okay|of course|please do|please|go ahead|absolutely|definitely|alright|all right"
-    r"|do (?:it|that|so)|let'?s (?:do (?:it|that)|try)|that would be \w+|sounds \w+|fine|i agree)"
+    r"^(?:oh |well |ok |okay )?(?:yes|yeah|yep|yup|sure|ok|okay|of course|please do|please|go ahead|absolutely|definitely"
+    r"|alright|all right|do (?:it|that|so)|let'?s (?:do (?:it|that)|try)|that would be \w+|sounds \w+|fine|i agree)"
     r"(?: (?:please|pls|thanks|thank you|do|go ahead|check|yes|ok|that would be \w+|do (?:it|that)|hand it over|pass it on))*$"
     r"|^(?:那就|那|嗯+)?(?:好|行|可以|是|对|嗯|要|需要|同意|没问题|麻烦|转|查|帮我转|帮我查|试试)"
     r"(?:的|吧|啊|呀|哦|呢|一下|过去|你了|您了|了|试试|看看|谢谢){0,3}$"
@@ -44,9 +45,10 @@ def offers_person(said: str | None) -> bool:
 
 
 def agrees(text: str) -> bool:
-    """Whether a turn is, or begins with, a plain yes."""
-    clauses = [clause.strip() for clause in _CLAUSE.split(_fold(text)) if clause.strip()]
-    return bool(clauses) and _YES.search(clauses[0]) is not None
+    """Whether a turn is, or begins with, a plain yes, and asks nothing itself."""
+    folded = _fold(text)
+    clauses = [clause.strip() for clause in _CLAUSE.split(folded) if clause.strip()]
+    return bool(clauses) and "?" not in folded and _YES.search(clauses[0]) is not None
 
 
 def _last(said: str) -> str:

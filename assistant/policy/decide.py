@@ -9,7 +9,7 @@ from typing import Final
 from assistant.policy import priors, rules
 from assistant.policy.types import Decision, DecisionContext, Option
 
-VERSION: Final = f"softmax-1.{priors.table_hash()}"
+VERSION: Final = f"softmax-2.{priors.table_hash()}"
 
 
 def version(uplift: str | None) -> str:
@@ -33,7 +33,11 @@ def decide(context: DecisionContext, draw: float) -> Decision:
     if override is not None:
         return _forced(context, override)
 
-    best = max((o.relevance for o in context.options if o.kind == "reply" and o.why_not is None), default=0.0)
+    # What was answered already was understood: asking what was meant would be no better than saying it again.
+    best = max(
+        (o.relevance for o in context.options if o.kind == "reply" and o.why_not in (None, rules.SAID_ALREADY)),
+        default=0.0,
+    )
     eligible: list[Option] = []
     ineligible: list[tuple[str, str]] = []
     for option in context.options:

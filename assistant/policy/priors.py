@@ -37,7 +37,9 @@ class Prices:
     annoyance_recommend: int = 60
     annoyance_clarify: int = 60  # times the clarifying questions in a row
     repeated: int = 1500  # the same wording again
-    clarify_relevance: float = 0.20  # a clarifying question is a fifth of an answer
+    clarify_relevance: float = (
+        0.40  # a clarifying question that names what was likely meant is a good part of an answer
+    )
     escalate_relevance: float = 0.9
 
     def scaled(self, factor: float) -> Prices:

@@ -9,8 +9,9 @@ from assistant.policy.types import ActionKind, DecisionContext, Option
 
 LOOP_LIMIT: Final = 3  # bot replies in a row that made nobody happier
 CLARIFY_LIMIT: Final = 2
-RELEVANT: Final = 0.25  # relevance below which an answer answers something else
-CLEAR: Final = 0.40  # relevance from which an answer needs no clarifying question
+RELEVANT: Final = 0.40  # relevance below which an answer answers something else
+CLEAR: Final = 0.50  # relevance from which an answer needs no clarifying question
+SAID_ALREADY: Final = "said_already"
 NEED_HUMAN: Final = 0.5
 UNHAPPY: Final = 0.6
 

@@ -82,22 +82,8 @@ class Finder:
         retriever = self._retrievers.for_site(wanted.site_id)
         if isinstance(retriever, Unavailable):
             return Found(unavailable=retriever.reason)
-        products = [
-            candidate
-            for candidate in retriever.search(
-                wanted.vector,
-                wanted.text,
-                SearchContext(
-                    "product",
-                    wanted.language,
-                    k=PRODUCTS,
-                    region=wanted.region,
-                    band=wanted.band,
-                    exclude=wanted.owned,
-                ),
-            )
-            if candidate.score >= PRODUCT_RELEVANT
-        ]
+        heard = self._readings(wanted)
+        products = self._products(retriever, wanted, heard)
         known = wanted.known | (wanted.product_slots if products else frozenset())
         context = SearchContext(
             "script",
@@ -113,7 +99,7 @@ class Finder:
                 "asked": asks(wanted.last_said),
                 "asked_for_more": asks_for_more(wanted.last_said),
             },
-            readings=self._readings(wanted),
+            readings=heard,
         )
         everything = retriever.search(wanted.vector, wanted.text, context)
         version = self._retrievers.version(wanted.site_id)
@@ -126,6 +112,18 @@ class Finder:
             products=products,
             index=version,
         )
+
+    def _products(self, retriever: Retriever, wanted: Wanted, heard: tuple[Reading, ...]) -> list[Candidate]:
+        """What the turn asks for; where that is nothing, what it and the turn before ask for together."""
+        context = SearchContext(
+            "product", wanted.language, k=PRODUCTS, region=wanted.region, band=wanted.band, exclude=wanted.owned
+        )
+        asked = [(wanted.vector, wanted.text), *((one.vector, one.text) for one in heard if one.kind == "context")]
+        for vector, text in asked:
+            found = [one for one in retriever.search(vector, text, context) if one.score >= PRODUCT_RELEVANT]
+            if found:
+                return found
+        return []
 
     def _readings(self, wanted: Wanted) -> tuple[Reading, ...]:
         """The turn read in other ways, in one encoder call; none where the turn itself could not be encoded."""

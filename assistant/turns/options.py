@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeGuard
 
 from assistant.policy import priors, wallet
 from assistant.policy.rules import CLEAR, SAID_ALREADY
@@ -30,6 +30,7 @@ CONCERNS: Final[Mapping[str, tuple[str, float]]] = {
 ASKS_FOR_PERSON: Final[Mapping[str, float]] = {"asks_manager": 0.75, "asks_human": 0.90}
 OFF_TOPIC: Final = "off_topic"
 SURELY_ELSEWHERE: Final = 0.75  # relevance from which a message is told to be none of the shop's matters
+RECORDS: Final = frozenset({"order_no", "return_no"})  # slots that tell what the shop knows
 REPEATABLE: Final = frozenset({"greet", "close"})  # stages whose wording may be heard twice
 TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
 
@@ -70,8 +71,15 @@ class Situation:
 def relevance(candidate: Candidate) -> float:
     """How well a candidate answers what was said, 0..1: the probability that it does, where the intent head could tell."""
     if "intent" in candidate.sources:
-        return max(0.0, min(1.0, candidate.score))
+        # What is on record about an order answers the intent however it was worded; an item may be another than was meant.
+        on_record = _on_record(candidate.document) and "order_item" not in candidate.document.slots
+        return max(0.0, min(1.0, candidate.sources["intent"] if on_record else candidate.score))
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
+
+
+def _on_record(document: Script | Product) -> TypeGuard[Script]:
+    """Whether a script tells what the shop knows about the customer's own order or return."""
+    return isinstance(document, Script) and document.offer is None and bool(RECORDS & set(document.slots))
 
 
 def concern(found: Found) -> str | None:
@@ -100,9 +108,9 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     """All options of a turn, eligible or not: scripts, offers, products, a clarifying question, a person, silence."""
     options: dict[str, Option] = {}
     usable = [c for c in found.scripts if isinstance(c.document, Script) and c.document.stage != "handoff"]
-    barred = {candidate.id: _barred(candidate, situation, bool(found.products)) for candidate in usable}
+    barred = {candidate.id: _barred(candidate, found, situation) for candidate in usable}
     best = max((relevance(c) for c in usable if barred[c.id] is None), default=0.0)
-    informed = _informed_intents(usable, best, situation)
+    informed = _informed_intents(usable, best)
     for candidate in usable:
         option = _script(candidate, best, situation, barred[candidate.id], informed)
         options.setdefault(option.key, option)
@@ -110,7 +118,8 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     if going_on is not None:
         options.setdefault(going_on.key, going_on)
     clarifying = clarifying_script(found, situation)
-    asking = _clarify(clarifying, situation)
+    offered = any(script.family == situation.last_family for script in found.onward)
+    asking = _clarify(clarifying, situation, why_not="loop" if offered else None)
     options.setdefault(asking.key, asking)
     options["escalate"] = _priced(
         "escalate", "escalate", situation.prices.escalate_relevance, situation, treatment=True
@@ -142,13 +151,13 @@ def _worth_guessing(script: Script) -> bool:
     return script.stage not in ("greet", "close") and script.intent != OFF_TOPIC
 
 
-def _informed_intents(candidates: Sequence[Candidate], best: float, situation: Situation) -> frozenset[str]:
-    """Intents that can be answered from the customer's own records as well as in general, and have not been yet."""
-    near = (c.document for c in candidates if relevance(c) >= best * NEARLY_AS_GOOD and isinstance(c.document, Script))
-    return frozenset(s.intent for s in near if "order_no" in s.slots and not situation.sent.get(s.family))
+def _informed_intents(candidates: Sequence[Candidate], best: float) -> frozenset[str]:
+    """Intents that can be answered, or have been, from the customer's own records as well as in general."""
+    near = (c.document for c in candidates if relevance(c) >= best * NEARLY_AS_GOOD)
+    return frozenset(document.intent for document in near if _on_record(document))
 
 
-def _barred(candidate: Candidate, situation: Situation, has_products: bool) -> str | None:
+def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | None:
     """Why a script cannot be said, however well it fits; None when it can."""
     script = candidate.document
     if isinstance(script, Script) and script.offer is not None:
@@ -157,12 +166,12 @@ def _barred(candidate: Candidate, situation: Situation, has_products: bool) -> s
         return None
     if situation.waiting and script.stage in REPEATABLE:
         return "waiting"  # no "anything else?" to somebody who was promised a person
-    if script.stage == "recommend" and not has_products:
+    if script.stage == "recommend" and not found.products:
         return "no_products"
     if script.intent == OFF_TOPIC:
         return "irrelevant" if relevance(candidate) < SURELY_ELSEWHERE else None
-    if situation.sent.get(script.family) and script.stage not in REPEATABLE:
-        return SAID_ALREADY
+    if found.onward and situation.sent.get(script.family) and script.stage not in REPEATABLE:
+        return SAID_ALREADY  # a playbook that knows no way on may only say it again
     return None
 
 
@@ -173,7 +182,7 @@ def _onward(
     best: float,
     situation: Situation,
 ) -> Option | None:
-    """What to say when the best answer has been given already and the customer goes on about it: that a person takes it from here."""
+    """Where the best answer was given already and the customer goes on about it: that a person should take it from here."""
     fit = max((relevance(c) for c in candidates if barred[c.id] == SAID_ALREADY), default=0.0)
     script = next((script for script in found.onward if not situation.sent.get(script.family)), None)
     if script is None or fit <= best:
@@ -191,7 +200,7 @@ def _script(
     key = f"reply:{script.id}"
     benefit = 0
     why_not = barred or (None if fit >= best * NEARLY_AS_GOOD else "less_relevant")
-    if script.intent in informed and "order_no" not in script.slots and script.offer is None:
+    if script.intent in informed and not _on_record(script) and script.offer is None:
         why_not = "less_specific"  # nobody is asked for what the shop knows
     treatment = script.stage in TREATING_STAGES
     if script.offer is not None:
@@ -211,9 +220,9 @@ def _script(
     )
 
 
-def _clarify(script: Script | None, situation: Situation) -> Option:
+def _clarify(script: Script | None, situation: Situation, *, why_not: str | None) -> Option:
     key = "clarify" if script is None else f"clarify:{script.id}"
-    return _priced(key, "clarify", situation.prices.clarify_relevance, situation, script=script)
+    return _priced(key, "clarify", situation.prices.clarify_relevance, situation, script=script, why_not=why_not)
 
 
 def _priced(

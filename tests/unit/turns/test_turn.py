@@ -328,7 +328,7 @@ async def test_no_offer_without_a_verified_identity(shop: Any) -> None:
 
 async def test_a_holdout_customer_gets_service_and_no_treatment(shop: Any) -> None:
     rich(shop)
-    shop.retriever.scores = {"leaving": 0.8, "where_is_order": 0.6}
+    shop.retriever.scores = {"leaving": 0.8, "where_is_order": 0.75}
     change(shop, site, holdout_rate=1.0)
     for n in range(6):
         shop.scorer.answers = replace(UPSET, dissatisfaction=0.4 + 0.01 * n)
