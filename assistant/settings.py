@@ -57,6 +57,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Messages that a contact may send within a minute. By default 100, or six times messages_per_10s.",
     )
+    sessions_per_minute: int = Field(
+        120,
+        ge=1,
+        description="Widget sessions that an address may open within a minute. Loopback addresses are not counted: "
+        "a proxy on this machine has to name the client (X-Forwarded-For), and tests come from there.",
+    )
     sockets_per_contact: int = Field(5, ge=1, description="Connections that a contact may have at once.")
 
     @cached_property

@@ -1,13 +1,12 @@
-"""How much a contact may send: token buckets. Pure: time is an argument."""
+"""How much a contact may send, and an address may ask for: token buckets. Pure: time is an argument."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final
 
-CONTACTS: Final = (
-    10_000  # remembered at once; whoever was quiet the longest is forgotten, and starts with a full allowance
-)
+# Remembered at once; whoever was quiet the longest is forgotten, and starts with a full allowance.
+MOST: Final = 10_000
 
 
 class Bucket:
@@ -35,7 +34,7 @@ class Bucket:
 
 
 class Allowance:
-    """What one contact may send over all its connections: both buckets must have one left."""
+    """What one contact or address may do, over all its connections: both buckets must have one left."""
 
     __slots__ = ("_buckets",)
 
@@ -52,20 +51,20 @@ class Allowance:
 
 
 class Allowances:
-    """The allowance of each contact on this worker, bounded in number."""
+    """The allowance of each contact (or address) on this worker, bounded in number."""
 
-    def __init__(self, per_10s: int, per_minute: int, most: int = CONTACTS) -> None:
+    def __init__(self, per_10s: int, per_minute: int, most: int = MOST) -> None:
         self._per_10s = per_10s
         self._per_minute = per_minute
         self._most = most
-        self._by_contact: OrderedDict[str, Allowance] = OrderedDict()
+        self._known: OrderedDict[str, Allowance] = OrderedDict()
 
-    def of(self, contact_id: str, now: int) -> Allowance:
-        """The contact's allowance, shared by its connections."""
-        allowance = self._by_contact.get(contact_id)
+    def of(self, whose: str, now: int) -> Allowance:
+        """The contact's or address's allowance, shared by its connections."""
+        allowance = self._known.get(whose)
         if allowance is None:
-            allowance = self._by_contact[contact_id] = Allowance(self._per_10s, self._per_minute, now)
-            if len(self._by_contact) > self._most:
-                self._by_contact.popitem(last=False)
-        self._by_contact.move_to_end(contact_id)
+            allowance = self._known[whose] = Allowance(self._per_10s, self._per_minute, now)
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+        self._known.move_to_end(whose)
         return allowance

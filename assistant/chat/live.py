@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Protocol
+from typing import Final, Protocol
 
 from assistant.chat.heads import Heads
 from assistant.chat.limits import Allowances
 from assistant.chat.service import ChatDeps
 from assistant.wire import Close
+
+MOST_UNGREETED: Final = 1_000  # sockets that have not said hello; each has 5 s for it
 
 
 class Drainable(Protocol):
@@ -34,12 +36,19 @@ class Live:
         self.heads = Heads(deps.storage)
         self.allowances = Allowances(settings.messages_per_10s, settings.messages_per_minute_in_force)
         self.draining = False
+        self.sessions = Allowances(settings.sessions_per_minute, settings.sessions_per_minute)  # of addresses
         self._most_a_contact = settings.sockets_per_contact
         self._contacts: dict[Drainable, str | None] = {}
         self._count: Counter[str] = Counter()
+        self._greeted = 0
 
     def __len__(self) -> int:
         return len(self._contacts)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many sockets wait for their hello that no more should be accepted."""
+        return len(self._contacts) - self._greeted >= MOST_UNGREETED
 
     def add(self, connection: Drainable) -> None:
         """A socket was accepted; nobody has said yet who it is."""
@@ -56,6 +65,7 @@ class Live:
         self._release(before)
         self._contacts[connection] = contact_id
         self._count[contact_id] += 1
+        self._greeted += 1
         return True
 
     def discard(self, connection: Drainable) -> None:
@@ -76,6 +86,7 @@ class Live:
     def _release(self, contact_id: str | None) -> None:
         if contact_id is None:
             return
+        self._greeted -= 1
         self._count[contact_id] -= 1
         if self._count[contact_id] <= 0:
             del self._count[contact_id]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, WebSocket
+from fastapi import APIRouter, Header, Query, Request, WebSocket
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from assistant.chat.actions import ContactActions
-from assistant.chat.connection import Connection
+from assistant.chat.connection import Connection, monotonic_ms
 from assistant.chat.live import Live
 from assistant.chat.service import ChatDeps, ChatService
-from assistant.errors import Forbidden, NotAllowed, Unavailable
+from assistant.errors import Forbidden, NotAllowed, RateLimited, Unavailable
 from assistant.identity.sites import normalise_origin
 from assistant.identity.widget import Access
 from assistant.wire import Close, Ev, Ulid
@@ -116,15 +117,21 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
             await socket.close()  # before accept: the handshake is answered with HTTP 403
             return
         await socket.accept()
-        if live.draining:
-            await socket.close(Close.DEPLOY, "going away")
+        if live.draining or live.crowded:
+            code, reason = (Close.DEPLOY, "going away") if live.draining else (Close.OVERLOAD, "overload")
+            await socket.close(code, reason)
             return
         await Connection(socket, service, live).run()
 
     @router.post("/api/widget/session")
-    async def session(body: SessionBody, origin: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+    async def session(
+        request: Request, body: SessionBody, origin: Annotated[str | None, Header()] = None
+    ) -> dict[str, Any]:
         if origin is not None and not await known_origin(origin):
             raise Forbidden("this origin may not connect", code="origin")
+        wait_ms = _wait_ms(live, request)
+        if wait_ms:
+            raise RateLimited("too many sessions from this address", after_ms=wait_ms)
         site = await deps.sites.by_key(body.site)
         opened, current = await service.open_session(site, body.identity, body.resume, body.locale)
         who = opened.contact
@@ -178,6 +185,17 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
         return {}
 
     return router
+
+
+def _wait_ms(live: Live, request: Request) -> int:
+    """How long this address must wait before it may open another session; 0: not at all."""
+    host = request.client.host if request.client is not None else ""
+    try:
+        if ip_address(host).is_loopback:
+            return 0
+    except ValueError:  # a socket file, or a name that a proxy gave
+        pass
+    return live.sessions.of(host, monotonic_ms()).take(monotonic_ms())
 
 
 def encode_ev(event: Ev) -> dict[str, Any]:

@@ -344,3 +344,18 @@ async def test_the_contact_ends_the_conversation_and_its_waiting_task(talk: Talk
     assert talk.rows(select(task.c.state)) == [("done",)]
     assert talk.rows(select(outcome.c.type)) == [("resolved",)]
     assert (await talk.post("csat", score=4)).json() == {"seq": 4}  # rating comes after the end
+
+
+async def test_an_address_may_open_so_many_sessions_a_minute(chat_server: Any) -> None:
+    """As a proxy on this machine names it; a stranger cannot name another address."""
+    transport = httpx.ASGITransport(chat_server.chat.app, client=("203.0.113.7", 1234))
+    async with httpx.AsyncClient(transport=transport, base_url=chat_server.base) as http:
+        opened = 0
+        while (answer := await http.post("/api/widget/session", json={"site": "shop"})).status_code == 200:
+            opened += 1
+        assert 120 <= opened <= 300  # some are given back while we ask
+        assert problem(answer) == (429, "rate")
+        assert int(answer.headers["Retry-After"]) >= 1
+    other = httpx.ASGITransport(chat_server.chat.app, client=("203.0.113.8", 1234))
+    async with httpx.AsyncClient(transport=other, base_url=chat_server.base) as http:
+        assert (await http.post("/api/widget/session", json={"site": "shop"})).status_code == 200
