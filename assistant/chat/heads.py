@@ -61,9 +61,10 @@ class Heads:
             found = await self._storage.read(partial(store.heads, ids=chunk))
             for conversation_id in chunk:
                 head = found.get(conversation_id)
-                if head == self._known.get(conversation_id, head):
-                    self._known[conversation_id] = head
-                    continue
+                # The first look hints in any case: the conversation may have moved on since its follower read it.
+                moved = conversation_id not in self._known or self._known[conversation_id] != head
                 self._known[conversation_id] = head
+                if not moved:
+                    continue
                 for subscription in self._followers.get(conversation_id, ()):
                     subscription.hint(f"conv:{conversation_id}")
