@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from retrieval import exports
 from retrieval.documents import Product
 from retrieval.errors import RowFault
+from retrieval.markup import plain_text
 from retrieval.playbook import explain
 from retrieval.text import clean
 
@@ -55,8 +56,9 @@ class ProductRow(BaseModel):
         return value
 
     def product(self) -> Product:
-        """The product, its texts cleaned of hidden characters."""
+        """The product, its texts cleaned of markup and hidden characters."""
         fields = self.model_dump()
+        fields["description"] = plain_text(self.description) if "<" in self.description else self.description
         for name in ("title", "description", "category", "brand"):
             fields[name] = clean(fields[name], MAX_FIELD)
         fields["attributes"] = {clean(name, 200): clean(value, 2_000) for name, value in self.attributes.items()}
