@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -97,3 +98,10 @@ async def new_session(base: str, **body: Any) -> Json:
         answer = await http.post("/api/widget/session", json={"site": "shop", **body})
         answer.raise_for_status()
         return dict(answer.json())
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Waits until `condition` holds. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - looks at what others change without telling
+            await asyncio.sleep(0.02)

@@ -347,7 +347,7 @@ async def test_the_contact_ends_the_conversation_and_its_waiting_task(talk: Talk
 
 
 async def test_an_address_may_open_so_many_sessions_a_minute(chat_server: Any) -> None:
-    """As a proxy on this machine names it; a stranger cannot name another address."""
+    """Loopback is not counted; here the client is somebody else, as a proxy on this machine would name it."""
     transport = httpx.ASGITransport(chat_server.chat.app, client=("203.0.113.7", 1234))
     async with httpx.AsyncClient(transport=transport, base_url=chat_server.base) as http:
         opened = 0

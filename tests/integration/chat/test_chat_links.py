@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from assistant.chat import session as rules
+from tests.tools.chat_client import until
+from tests.tools.kill_run import Report, talkers
 from tests.tools.link_run import link_run, summary
+from tests.tools.proxy import Proxy
 
 pytestmark = pytest.mark.integration
 
@@ -16,6 +23,42 @@ async def test_broken_links(tmp_path: Path) -> None:
     assert report.clean, summary(report)
     assert report.faults == 25
     assert summary(report)["caught_up_p95_s"] <= 3.0
+
+
+async def test_a_storm_of_reconnections(chat_server: Any) -> None:
+    """Sixty contacts are cut off in one moment; all are back, and have seen everything, within ten seconds."""
+    port, report = int(chat_server.base.rsplit(":", 1)[1]), Report()
+    async with Proxy(port) as link:
+        people = await talkers(chat_server.base, 60, report)
+        for person in people:
+            person.url = f"http://127.0.0.1:{link.port}"
+        tasks = [asyncio.create_task(person.run(random.Random(n), 1.0)) for n, person in enumerate(people)]
+        await until(lambda: all(person.acked for person in people), 60)
+        link.set("cut")
+        await asyncio.sleep(0.2)
+        report.caught_up_s.clear()
+        link.set("pass")
+        await until(lambda: len(report.caught_up_s) >= len(people), 10)
+        for person in people:
+            person.stop = True
+        await asyncio.wait_for(asyncio.gather(*tasks), 30)
+    assert 1011 not in report.close_codes
+
+
+async def test_a_half_open_link_is_given_up_by_the_server(chat_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing comes any more and nothing says so: the silence is what tells. (40 s, here one.)"""
+    monkeypatch.setattr(rules, "IDLE_MS", 1_000)
+    async with Proxy(int(chat_server.base.rsplit(":", 1)[1])) as link:
+        contact = await chat_server.contact()
+        contact.options["origin"] = chat_server.base
+        contact.base = f"http://127.0.0.1:{link.port}"
+        async with contact:
+            await contact.hello()
+            live = chat_server.chat.live
+            assert len(live) == 1
+            link.set("drop_up")
+            await until(lambda: len(live) == 0, 5)
+            assert (await contact.closed())[0] == 4408  # that way the link still works
 
 
 @pytest.mark.long
