@@ -93,7 +93,7 @@ def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int
         waiting=waiting,
         waiting_total=_count(connection, who.site_id, not_to_me) if len(waiting) >= MOST_CARDS else len(waiting),
         others=others,
-        team=team(connection, who, now=now),
+        team=[one for one in team(connection, who.site_id, now=now) if one.id != who.id],
     )
 
 
@@ -102,11 +102,11 @@ def _count(connection: Connection, site_id: str, which: ColumnElement[bool]) -> 
     return int(connection.execute(query).scalar_one())
 
 
-def team(connection: Connection, who: Agent, *, now: int) -> list[TeamMember]:
-    """The agent's colleagues by name, those who are here first."""
+def team(connection: Connection, site_id: str, *, now: int) -> list[TeamMember]:
+    """The site's agents who may log in, those who are here first, then by name."""
     load = (
         select(task.c.agent_id, func.count().label("load"))
-        .where(task.c.site_id == who.site_id, task.c.state.in_(store.HELD))
+        .where(task.c.site_id == site_id, task.c.state.in_(store.HELD))
         .group_by(task.c.agent_id)
         .subquery()
     )
@@ -114,7 +114,7 @@ def team(connection: Connection, who: Agent, *, now: int) -> list[TeamMember]:
         select(agents, presences.c.state, presences.c.lease_until, load.c.load)
         .join(presences, presences.c.agent_id == agents.c.id, isouter=True)
         .join(load, load.c.agent_id == agents.c.id, isouter=True)
-        .where(agents.c.site_id == who.site_id, agents.c.id != who.id, agents.c.disabled.is_(False))
+        .where(agents.c.site_id == site_id, agents.c.disabled.is_(False))
     ).mappings()
     members = [
         TeamMember(

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection
 
+from assistant.escalation import view
 from assistant.escalation.service import Desk, DeskDeps
 from assistant.identity import audit
 from assistant.identity.agents import Agent
@@ -172,8 +173,8 @@ def build_router(deps: DeskDeps) -> APIRouter:
     async def agents(request: Request) -> dict[str, Any]:
         who = (await guard(request)).agent
         now = deps.clock()
-        found = await deps.storage.read(lambda connection: search.agents_now(connection, who.site_id, now=now))
-        return {"agents": found}
+        members = await deps.storage.read(lambda connection: view.team(connection, who.site_id, now=now))
+        return {"agents": [member.model_dump() for member in members]}
 
     @router.post("/conversations/{conv}/notes")
     async def whisper(conv: UlidPath, body: NoteBody, request: Request) -> dict[str, Any]:

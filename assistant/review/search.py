@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, 
 from assistant.errors import BadInput
 from assistant.escalation import view
 from assistant.escalation.bundle import last_dispositions
-from assistant.storage.tables import agent, contact, conversation, decision, event, outcome, presence, score, task
+from assistant.storage.tables import agent, contact, conversation, decision, event, outcome, score, task
 
 Sort = Literal["recent", "risk", "uncertain"]
 
@@ -233,30 +233,3 @@ def agents_of(connection: Connection, site_id: str) -> list[dict[str, Any]]:
     """The names of the site's agents, of former ones too."""
     rows = connection.execute(select(agent.c.id, agent.c.name).where(agent.c.site_id == site_id).order_by(agent.c.name))
     return [{"id": row.id, "name": row.name} for row in rows]
-
-
-def agents_now(connection: Connection, site_id: str, *, now: int) -> list[dict[str, Any]]:
-    """The site's agents who may log in: whether they are here, and how much they hold."""
-    held = (
-        select(task.c.agent_id, func.count().label("load"))
-        .where(task.c.site_id == site_id, task.c.state.in_(("assigned", "wrap_up")))
-        .group_by(task.c.agent_id)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(agent.c.id, agent.c.name, agent.c.capacity, presence.c.state, presence.c.lease_until, held.c.load)
-        .outerjoin(presence, presence.c.agent_id == agent.c.id)
-        .outerjoin(held, held.c.agent_id == agent.c.id)
-        .where(agent.c.site_id == site_id, agent.c.disabled.is_(False))
-        .order_by(agent.c.name)
-    )
-    return [
-        {
-            "id": row.id,
-            "name": row.name,
-            "presence": row.state if (row.lease_until or 0) > now else "offline",
-            "load": row.load or 0,
-            "capacity": row.capacity,
-        }
-        for row in rows
-    ]

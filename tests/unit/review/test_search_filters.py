@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from assistant.conversations.store import open_conversation
-from assistant.escalation import presence
+from assistant.escalation import presence, view
+from assistant.escalation.frames import TeamMember
 from assistant.ids import new_id
 from assistant.outcomes import store as outcomes
 from assistant.review import search
@@ -120,7 +121,7 @@ def test_agents_with_presence_and_load(storage: Storage, site_id: str) -> None:
     give_task(storage, site_id, talk(storage, site_id), state="assigned", agent_id=here)
     give_task(storage, site_id, talk(storage, site_id), state="wrap_up", agent_id=here)
     give_task(storage, site_id, talk(storage, site_id), state="done", agent_id=here)
-    assert storage.read_sync(lambda connection: search.agents_now(connection, site_id, now=NOW)) == [
-        {"id": here, "name": "Anna", "presence": "available", "load": 2, "capacity": 3},
-        {"id": gone, "name": "Zoe", "presence": "offline", "load": 0, "capacity": 4},
+    assert storage.read_sync(lambda connection: view.team(connection, site_id, now=NOW)) == [
+        TeamMember(id=here, name="Anna", presence="available", load=2, capacity=3),
+        TeamMember(id=gone, name="Zoe", presence="offline", load=0, capacity=4),
     ]
