@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from retrieval import exports
 from retrieval.documents import Product
-from retrieval.errors import RowFault
+from retrieval.errors import RowFault, explain
 from retrieval.markup import plain_text
-from retrieval.playbook import explain
 from retrieval.text import clean
 
 MAX_FIELD = 20_000

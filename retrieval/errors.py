@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 
 class BadSnapshot(Exception):
     """An index snapshot that must not be used: damaged, incomplete, of another format, or made with another encoder."""
@@ -23,3 +25,12 @@ class RowFault:
 
     def __str__(self) -> str:
         return f"{self.source or 'line'}:{self.line}: {self.reason}"
+
+
+def explain(fault: ValidationError) -> str:
+    """The first problems of a row in one line: where, and what."""
+    problems = [
+        f"{'.'.join(str(part) for part in error['loc']) or 'row'}: {error['msg']}"
+        for error in fault.errors(include_url=False)[:3]
+    ]
+    return "; ".join(problems)

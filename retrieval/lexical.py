@@ -24,6 +24,7 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 K1, B = 1.2, 0.75
 # Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.
 POSTINGS = 20_000  # or a twentieth of the rows, where that is more
+MOST_TERMS = 64  # words of one query that are looked up
 REFINED = 500  # rows that common words may still move
 
 
@@ -134,9 +135,9 @@ class LexicalIndex:
         return math.log(1.0 + (self.count - seen + 0.5) / (seen + 0.5))
 
     def _terms(self, words: Sequence[str]) -> list[int]:
-        """Known terms, rarest first."""
+        """Known terms, rarest first; of a very long text the rarest only."""
         known = {self._vocabulary[word] for word in words if word in self._vocabulary}
-        return sorted(known, key=lambda term: (self._starts[term + 1] - self._starts[term], term))
+        return sorted(known, key=lambda term: (self._starts[term + 1] - self._starts[term], term))[:MOST_TERMS]
 
     def _weights_of(self, term: int, rows: Any) -> Vector:
         start, end = self._starts[term], self._starts[term + 1]

@@ -13,7 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from retrieval.documents import BANDS, Band, Offer, Reason, Script, Stage
-from retrieval.errors import RowFault
+from retrieval.errors import RowFault, explain
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
 # Names that a template may use without declaring them as slots: it must cope with their absence (`{% if name %}`).
@@ -112,15 +112,6 @@ def load(paths: Iterable[Path]) -> tuple[list[Script], list[RowFault]]:
             seen[row.family] = place
             scripts.extend(row.scripts())
     return scripts, faults
-
-
-def explain(fault: ValidationError) -> str:
-    """The first problems of a row in one line: where, and what."""
-    problems = [
-        f"{'.'.join(str(part) for part in error['loc']) or 'row'}: {error['msg']}"
-        for error in fault.errors(include_url=False)[:3]
-    ]
-    return "; ".join(problems)
 
 
 def _problem(row: FamilyRow) -> str | None:

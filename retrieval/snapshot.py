@@ -111,7 +111,12 @@ def write(
             _flush(file)
         _flush(aside)
         target = folder / name
-        aside.rename(target)
+        try:
+            aside.rename(target)
+        except OSError:
+            if not (target / "manifest.json").is_file():
+                raise
+            shutil.rmtree(aside)  # another process built the same at the same time
         _flush(folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)

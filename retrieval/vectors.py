@@ -24,9 +24,10 @@ FLAT_UP_TO = 5_000  # rows; above, a graph is faster than looking at every vecto
 NEIGHBOURS = 32
 EF_CONSTRUCTION = 120
 EF_SEARCH = 64
-# A filter that leaves fewer rows than this is answered by comparing all of them: exact, and cheaper than a graph walk
-# that mostly meets forbidden rows.
-EXACT_UP_TO = 2_000
+# A filter that leaves few rows is answered by comparing all of them: exact, and cheaper than a graph walk that mostly meets
+# forbidden rows. A walk widened for a filter costs in proportion to rows / allowed, a scan to allowed; they meet where
+# allowed² is about this many times the rows.
+SCAN = 300
 _CHUNK = 2_000
 
 
@@ -75,7 +76,7 @@ class DenseIndex:
         k = min(k, allowed)
         if k == 0:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        if mask is not None and allowed <= EXACT_UP_TO:
+        if mask is not None and allowed * allowed <= SCAN * self.count:
             return self._exact(vector, k, mask)
         selector, bits = None, None
         if mask is not None and allowed < self.count:

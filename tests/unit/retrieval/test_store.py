@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval import snapshot as snapshots
 from retrieval import store
 from retrieval.documents import Encoder, Script, Vector
 from retrieval.errors import BadSnapshot, NoSnapshot
@@ -121,3 +122,11 @@ def test_progress_is_reported_to_the_end(tmp_path: Path, playbook_scripts: list[
     last = {stage: (done, total) for stage, done, total in calls}
     assert set(last) == {"script words", "script vectors", "script index"}
     assert all(done == total for done, total in last.values())
+
+
+def test_two_builds_of_the_same_at_once_end_in_one(tmp_path: Path, playbook_scripts: list[Script], hashing) -> None:
+    built = store.build(tmp_path / "a", playbook_scripts, [], hashing)
+    for _ in range(2):
+        path = snapshots.write(tmp_path / "b", built.name, playbook_scripts, [], hashing, {})
+    assert Snapshot.open(path, hashing.fingerprint).name == built.name
+    assert [one.name for one in (tmp_path / "b").iterdir()] == [built.name]
