@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Final, Protocol
 
 from assistant.chat.heads import Heads
-from assistant.chat.limits import Allowances
 from assistant.chat.service import ChatDeps
+from assistant.limits import Allowances
 from assistant.wire import Close
 
 MOST_UNGREETED: Final = 1_000  # sockets that have not said hello; each has 5 s for it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, WebSocket
@@ -13,6 +12,7 @@ from assistant.chat.connection import Connection, monotonic_ms
 from assistant.chat.live import Live
 from assistant.chat.service import ChatDeps, ChatService
 from assistant.errors import Forbidden, NotAllowed, RateLimited, Unavailable
+from assistant.identity.address import remote_address
 from assistant.identity.sites import normalise_origin
 from assistant.identity.widget import Access
 from assistant.wire import Close, Ev, Ulid
@@ -189,13 +189,10 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
 
 def _wait_ms(live: Live, request: Request) -> int:
     """How long this address must wait before it may open another session; 0: not at all."""
-    host = request.client.host if request.client is not None else ""
-    try:
-        if ip_address(host).is_loopback:
-            return 0
-    except ValueError:  # a socket file, or a name that a proxy gave
-        pass
-    return live.sessions.of(host, monotonic_ms()).take(monotonic_ms())
+    address = remote_address(request)
+    if address is None:
+        return 0
+    return live.sessions.of(address, monotonic_ms()).take(monotonic_ms())
 
 
 def encode_ev(event: Ev) -> dict[str, Any]:

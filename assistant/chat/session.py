@@ -14,8 +14,8 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from assistant.chat.frames import Auth, ClientFrame, Escalate, Hello, Msg, Nack, NackCode, Ping, Pong, Seen, Typing
-from assistant.chat.limits import Allowance, Bucket
 from assistant.errors import BadFrame
+from assistant.limits import Allowance, Bucket
 from assistant.wire import MAX_BODY, Close, Frame, decode
 
 HELLO_MS: Final = 5_000

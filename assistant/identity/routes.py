@@ -11,14 +11,18 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from assistant.bus.hints import Bus
-from assistant.errors import Forbidden, NotAllowed
+from assistant.errors import Forbidden, NotAllowed, RateLimited
 from assistant.identity import audit, sessions
+from assistant.identity.address import remote_address
 from assistant.identity.agents import LogIn, Role
 from assistant.identity.sessions import Session
+from assistant.limits import Allowances
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LOGINS_PER_10S: Final = 10  # of an address, whatever the log-ins: many passwords for one log-in lock that by themselves
+LOGINS_PER_MINUTE: Final = 30
 HOUR_MS: Final = 3_600_000
 
 
@@ -100,11 +104,16 @@ def build_router(deps: AgentDeps) -> APIRouter:
     """`/api/login`, `/api/logout`, `/api/me`, `/api/desk/ticket`."""
     router = APIRouter(tags=["agents"])
     log_in = LogIn(deps.storage, deps.clock)
+    attempts = Allowances(LOGINS_PER_10S, LOGINS_PER_MINUTE)
     life_ms = deps.settings.session_hours * HOUR_MS
 
     @router.post("/api/login")
     async def login(body: LogInBody, request: Request, response: Response) -> dict[str, Any]:
         check_origin(deps.settings, request)
+        address = remote_address(request)
+        wait_ms = 0 if address is None else attempts.of(address, deps.clock()).take(deps.clock())
+        if wait_ms:
+            raise RateLimited("too many log-ins from this address", after_ms=wait_ms)
         who = await log_in.check(body.login, body.password)
         now = deps.clock()
         token, session = await deps.storage.write(

@@ -10,8 +10,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from assistant.chat.frames import ClientFrame, ServerFrame
-from assistant.chat.limits import Allowance
 from assistant.chat.session import End, Send, Session
+from assistant.limits import Allowance
 from assistant.wire import decode, encode
 
 FRAMES = Path(__file__).parents[2] / "fixtures" / "frames"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from assistant.chat import session as rules
 from assistant.chat.frames import Nack, Pong
-from assistant.chat.limits import Allowance
 from assistant.chat.session import End, Greet, MarkSeen, Renew, Send, Session, ShowTyping, StoreEscalation, StoreMessage
+from assistant.limits import Allowance
 
 CMID = "1b4e28ba-2fa1-4d2f-883f-0016d3cca427"
 TOKEN_MS = 900_000

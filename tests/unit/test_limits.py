@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.chat.limits import Allowance, Allowances, Bucket
+from assistant.limits import Allowance, Allowances, Bucket
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 3_000), max_size=200))
