@@ -84,11 +84,12 @@ function TranscriptView({ data, chosen, choose }: { data: Transcript; chosen: st
     return new Set(first ? [first.id] : []);
   });
   const toggle = (decision: DecisionRow): void => {
-    const next = new Set(open);
-    if (next.has(decision.id)) next.delete(decision.id);
-    else next.add(decision.id);
-    setOpen(next);
-    choose(next.has(decision.id) ? decision.id : null);
+    choose(open.has(decision.id) ? null : decision.id);
+    setOpen((was) => {
+      const next = new Set(was);
+      if (!next.delete(decision.id)) next.add(decision.id);
+      return next;
+    });
   };
   const { contact, conversation } = data;
   return (
