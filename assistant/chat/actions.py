@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,7 @@ class ContactActions:
                 record(
                     connection,
                     site_id=row["site_id"],
-                    idempotency_key=f"offer:{decision}:{offer}",
+                    idempotency_key=f"offer:{decision}",  # a decision makes one offer
                     type="accept" if accepted else "decline",
                     source="widget",
                     ts_event=now,
@@ -109,10 +110,11 @@ class ContactActions:
         def work(connection: Connection) -> None:
             row = own(connection, access, conversation_id)
             behind = cards.decision_behind(connection, conversation_id, product, decision)
+            card = hashlib.sha256(f"{conversation_id}/{behind}/{product}".encode()).hexdigest()
             record(
                 connection,
                 site_id=row["site_id"],
-                idempotency_key=f"click:{conversation_id}:{behind or '-'}:{product}"[:120],
+                idempotency_key=f"click:{card}",
                 type="click",
                 source="widget",
                 ts_event=now,

@@ -45,7 +45,9 @@ class SessionBody(_Body):
     site: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
     identity: Annotated[Text, StringConstraints(max_length=4096)] | None = None
     resume: Annotated[Text, StringConstraints(max_length=100)] | None = None
-    locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}$")] | None = None
+    locale: (
+        Annotated[str, StringConstraints(max_length=16, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}$")] | None
+    ) = None
 
 
 class CsatBody(_Body):

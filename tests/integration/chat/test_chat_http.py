@@ -60,7 +60,7 @@ class Talk:
 
     async def show(self, kind: str, card: dict[str, Any], **values: Any) -> str:
         """A decision with the card that it showed, as a turn would log it; returns the decision's id."""
-        decision_id = new_id()
+        decision_id, seq = new_id(), values.pop("seq", 1)
 
         def work(connection: Any) -> None:
             row = store.get(connection, self.conv, site_id=self.server.chat.site.id)
@@ -69,7 +69,7 @@ class Talk:
                     id=decision_id,
                     site_id=row["site_id"],
                     conversation_id=self.conv,
-                    seq=1,
+                    seq=seq,
                     customer_key="key",
                     ts_decision=1,
                     channel="web",
@@ -89,7 +89,7 @@ class Talk:
                 "recommend": {"products": [card]},
             }[kind]
             name = {"offer": "offer", "recommend": "products"}[kind]
-            store.append(connection, self.conv, NewEvent("bot", name, "text", data, reply_to=1), now=2)
+            store.append(connection, self.conv, NewEvent("bot", name, "text", data, reply_to=seq), now=2)
 
         await self.write(work)
         return decision_id
@@ -150,6 +150,7 @@ async def test_a_signed_customer_is_known_and_a_forged_one_is_not(http: httpx.As
         ({"site": ["shop"]}, (422, "bad_input")),
         ({"site": "shop", "role": "admin"}, (422, "bad_input")),
         ({"site": "shop", "locale": "../etc"}, (422, "bad_input")),
+        ({"site": "shop", "locale": "zho-abcdefgh-abcdefgh"}, (422, "bad_input")),
         ({"site": "shop", "resume": "x" * 101}, (422, "bad_input")),
         ([], (422, "bad_input")),
     ],
@@ -325,6 +326,13 @@ async def test_a_click_is_an_outcome_of_the_decision_behind_it(talk: Talk) -> No
     assert rows == [("click", made, {"product": "p1"})]
     assert problem(await talk.post("click", product="p2")) == (404, "unknown_product")
     assert problem(await talk.post("click", product="p1", decision="0" * 26)) == (404, "unknown_product")
+
+
+async def test_long_product_numbers_are_told_apart(talk: Talk) -> None:
+    for last in "ab":
+        await talk.show("recommend", {"id": "x" * 99 + last}, seq=int(last, 16))
+        assert (await talk.post("click", product="x" * 99 + last)).json() == {}
+    assert len(talk.rows(select(outcome.c.id))) == 2
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
