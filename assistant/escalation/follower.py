@@ -26,7 +26,10 @@ from assistant.identity.sessions import Session
 from assistant.wire import Frame
 
 RE_READ_S: Final = 2.0  # hints may be lost
-SNAPSHOT_S: Final = 0.2  # least time between two snapshots of the desk
+SNAPSHOT_S: Final = 0.2  # least time between two snapshots of the desk …
+SNAPSHOT_SHARE: Final = (
+    0.2  # … and most of a console's time that goes into reading them: a large desk changes less often
+)
 PAGE: Final = 200
 MOST_WATCHED: Final = 50
 WATCHER_S: Final = 25.0  # a watcher that has not been heard of for so long is gone
@@ -76,6 +79,7 @@ class Follower:
         self._seen: dict[str, int] = {}
         self._last: frames.Desk | None = None
         self._last_at = self._now_s() - RE_READ_S
+        self._pause_s = SNAPSHOT_S
         self._due = True  # a snapshot is to be made
 
     @property
@@ -163,13 +167,14 @@ class Follower:
         self._session = await self._deps.storage.read(lambda connection: sessions.find(connection, token_hash, now=now))
 
     async def _snapshot(self) -> None:
-        """Sends the desk if it differs from the last one; puts it off when that was less than `SNAPSHOT_S` ago."""
-        self._due = self._now_s() - self._last_at < SNAPSHOT_S
+        """Sends the desk if it differs from the last one; puts it off when that was too short a while ago."""
+        self._due = self._now_s() - self._last_at < self._pause_s
         if self._due:
             return
         self._last_at = self._now_s()
         now, seen = self._deps.clock(), dict(self._seen)
         desk = await self._deps.storage.read(lambda connection: view.desk(connection, self._who, now=now, seen=seen))
+        self._pause_s = min(RE_READ_S, max(SNAPSHOT_S, (self._now_s() - self._last_at) / SNAPSHOT_SHARE))
         held = {card.conv: card.state == "assigned" for card in desk.mine}
         for conv in held.keys() - self._held.keys():
             self._subscription.add(f"conv:{conv}")
