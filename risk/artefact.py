@@ -3,6 +3,7 @@
     model.safetensors   tensors of the conversation model, the reason heads and the calibration curve
     history.txt         LightGBM's own text format
     settings.json       scalars: temperatures, base rate, the priors of the cold start
+    lexicon.txt         the linear reader's character n-grams, one a line, in the order of its matrix
     MODEL_CARD.md       for people
     manifest.json       name, encoder, figures, data, and {file: {sha256, bytes}}
 
@@ -30,13 +31,14 @@ from safetensors.numpy import save as save_tensors
 
 from risk.errors import ArtefactRefused
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 TENSORS = "model.safetensors"
 HISTORY = "history.txt"
 SETTINGS = "settings.json"
+LEXICON = "lexicon.txt"
 CARD = "MODEL_CARD.md"
-FILES = (TENSORS, HISTORY, SETTINGS, CARD)
+FILES = (TENSORS, HISTORY, SETTINGS, LEXICON, CARD)
 MAX_BYTES = 64 * 1024 * 1024
 _ALIEN = (
     b"\x80\x02",
@@ -62,6 +64,7 @@ class Artefact:
     tensors: Mapping[str, NDArray[Any]]  # float32 or float64
     history: str
     settings: Mapping[str, Any]
+    lexicon: tuple[str, ...]
     card: str
     metrics: Mapping[str, Any]
     data: Mapping[str, Any]
@@ -74,6 +77,7 @@ class Artefact:
             TENSORS: save_tensors(ordered),
             HISTORY: self.history.encode(),
             SETTINGS: settings.encode(),
+            LEXICON: "".join(f"{gram}\n" for gram in self.lexicon).encode("utf-8", "surrogatepass"),
             CARD: self.card.encode(),
         }
 
@@ -190,6 +194,7 @@ def load(folder: Path, *, encoder: str | None = None) -> Artefact:
     try:
         tensors = load_tensors(contents[TENSORS])
         settings = json.loads(contents[SETTINGS])
+        lexicon = tuple(contents[LEXICON].decode("utf-8", "surrogatepass").split("\n")[:-1])
     except (SafetensorError, ValueError, RecursionError) as broken:
         raise ArtefactRefused(f"the model's files cannot be parsed: {broken}") from broken
     if not isinstance(settings, dict):
@@ -203,6 +208,7 @@ def load(folder: Path, *, encoder: str | None = None) -> Artefact:
         tensors=tensors,
         history=contents[HISTORY].decode(),
         settings=settings,
+        lexicon=lexicon,
         card=contents[CARD].decode(),
         metrics=manifest["metrics"],
         data=manifest["data"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from risk.errors import ArtefactRefused
@@ -18,6 +19,7 @@ class Bands:
     high: float
     version: str
     fitted_on: str  # what the thresholds were chosen from
+    alarms: Mapping[str, float] = field(default_factory=dict)  # α → θ_α on dissatisfaction, see risk.early_warning
 
     def __post_init__(self) -> None:
         if not 0 < self.elevated < self.high < 1:
@@ -36,8 +38,13 @@ class Bands:
         """Read from JSON; raises `ArtefactRefused`."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            alarms = {str(alpha): float(theta) for alpha, theta in values.get("alarms", {}).items()}
             return Bands(
-                float(values["elevated"]), float(values["high"]), str(values["version"]), str(values["fitted_on"])
+                float(values["elevated"]),
+                float(values["high"]),
+                str(values["version"]),
+                str(values["fitted_on"]),
+                alarms,
             )
-        except (OSError, ValueError, KeyError, TypeError) as broken:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as broken:
             raise ArtefactRefused(f"bands in {path.name} cannot be read: {broken}") from broken

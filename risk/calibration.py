@@ -116,3 +116,24 @@ def temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
         a, b = hi - ratio * (hi - lo), lo + ratio * (hi - lo)
         lo, hi = (lo, b) if loss(float(np.exp(a))) < loss(float(np.exp(b))) else (a, hi)
     return float(np.exp((lo + hi) / 2))
+
+
+def beta_inputs(logits: Floats) -> Floats:
+    """ln s, −ln(1 − s) and 1 for s = σ(logit), float64 [n, 3], without overflow."""
+    return np.stack([-np.logaddexp(0, -logits), np.logaddexp(0, logits), np.ones_like(logits)], axis=-1)
+
+
+def fit_beta(logits: Floats, labels: Floats) -> tuple[float, float, float]:
+    """Beta calibration (Kull, Silva Filho and Flach, 2017): a, b, c of σ(a ln s − b ln(1 − s) + c), monotone in s.
+
+    By Newton's method on the log loss, lightly regularised towards the identity; a and b are kept from falling below 0.
+    """
+    x = beta_inputs(logits)
+    start = np.array([1.0, 1.0, 0.0])
+    w = start.copy()
+    for _ in range(50):
+        p = sigmoid(x @ w)
+        gradient = x.T @ (p - labels) + 1e-2 * (w - start)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-2 * np.eye(3)
+        w = w - np.linalg.solve(hessian, gradient)
+    return max(0.0, float(w[0])), max(0.0, float(w[1])), float(w[2])

@@ -18,10 +18,17 @@ def _figure(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
+def _flat(figures: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in figures.items():
+        nested = isinstance(value, Mapping) and "value" not in value
+        found += _flat(value, f"{prefix}{name}.") if nested else [(f"{prefix}{name}", value)]
+    return found
+
+
 def _table(figures: Mapping[str, Any]) -> str:
-    return "\n".join(
-        ["| figure | value |", "|---|---|", *(f"| {name} | {_figure(value)} |" for name, value in figures.items())]
-    )
+    rows = (f"| {name} | {_figure(value)} |" for name, value in _flat(figures))
+    return "\n".join(["| figure | value |", "|---|---|", *rows])
 
 
 def write(
@@ -49,7 +56,7 @@ visitor starts at the base rate of the training shop. Retrain on your own outcom
 
 {sources}
 
-- Conversations: {conversations["conversations"]:,}, of them {conversations["labelled_turns"]:,} labelled turns, languages {", ".join(conversations["languages"])}. Split: {conversations["split"]}.
+- Conversations: {conversations["conversations"]:,}, of them {conversations["labelled_turns"]:,} labelled turns and {conversations["closing_ratings"]:,} closing ratings, languages {", ".join(conversations["languages"])}. Split: {conversations["split"]}.
 - History: {history["customers"]:,} customers, {history["rows"]:,} snapshots, {history["horizon_days"]} days of outcome. Split: {history["split"]}.
 - English turn labels: none in the training data. English rests on the multilingual encoder `{encoder}`, on whole-conversation labels of translated help-desk talks, and on a few hand-written anchor lines that are in no measurement.
 - Reasons and the need for a person: **no labelled set exists**. The reason heads are weakly supervised (patterns on real turns and hand-written examples); their figures say how well they reproduce the patterns, not how true they are. The need for a person is a rule of request, dissatisfaction and repetition.
@@ -57,6 +64,9 @@ visitor starts at the base rate of the training shop. Retrain on your own outcom
 ## Figures (95 % intervals)
 
 ### Conversations, out of fold
+Each labelled row counts, the closing ratings of whole conversations too, as in published figures on such data; readers and
+calibration are both nested. `turns_only` leaves the closing ratings out.
+
 {_table(metrics["conversations"])}
 
 ### History, newest snapshot, out of fold by customer

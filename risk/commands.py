@@ -22,10 +22,13 @@ from risk import evaluate as evaluation
 from risk import train as training
 from risk.artefact import Artefact
 from risk.conversation import data as conversation_data
+from risk.early_warning import curve
 from risk.embeddings import CachedEncoder
 from risk.errors import RiskError
 from risk.history.transactions import parse_mapping
 from risk.history.transactions import read as read_transactions
+from risk.plots import alarm_curve
+from risk.scorer import floors_of
 
 train_app = typer.Typer(
     no_args_is_help=True, help="Train the churn model's branches; writes a versioned artefact with its card."
@@ -52,6 +55,10 @@ Cache = Annotated[Path, typer.Option("--cache", help="Where vectors of texts are
 Horizon = Annotated[str, typer.Option("--horizon", help="Label window, for example 90d.")]
 Seed = Annotated[int, typer.Option("--seed")]
 Promote = Annotated[bool, typer.Option("--promote", help="Let the registry's pointer name the new artefact.")]
+TurnsOnly = Annotated[
+    bool,
+    typer.Option("--turns-only", help="Leave out closing ratings (USS's OVERALL rows), which published figures count."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -181,9 +188,10 @@ def train_history(
 ) -> None:
     """Train the history branch; the conversation branch is taken over from --base."""
     with refusals():
+        mapped, window = parse_mapping(mapping), days(horizon)
         kept = _base(base)
         with progress() as report:
-            branch = training.train_history(transactions, parse_mapping(mapping), days(horizon), seed, report)
+            branch = training.train_history(transactions, mapped, window, seed, report)
         model = training.assemble(name, kept.encoder, kept.encoder_name, [branch], kept, seed)
         _finish(model, out, promote, as_json)
 
@@ -234,21 +242,50 @@ def evaluate_conversations(
         Path | None, typer.Option("--model", help="Registry or artefact folder. Default: the shipped model.")
     ] = None,
     cache: Cache = Path(".cache"),
+    turns_only: TurnsOnly = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write the early-warning curve as SVG.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Satisfaction and forecast figures of a model on conversations with `satisfaction`."""
+    """Satisfaction, forecast and early-warning figures of a model on conversations with `satisfaction`."""
     with refusals():
         folder = registry.champion_folder(registry.SHIPPED if model is None else model)
-        name = artefact.load(folder).encoder_name
-        cached = CachedEncoder(load_encoder(name), cache)
+        stored = artefact.load(folder)
+        cached = CachedEncoder(load_encoder(stored.encoder_name), cache)
         scorer = registry.load_champion(folder, encoder_fingerprint=cached.fingerprint)
-        paths = [*data, *(more or [])]
-        conversations = conversation_data.read(paths)
+        conversations = conversation_data.read([*data, *(more or [])])
         with progress() as report:
             texts = (m.text for c in conversations for m in c.messages)
             lookup = cached.lookup(texts, lambda done, total: report("encode", done, total))
-        turns = evaluation.replay(scorer, conversations, lookup)
-        answer(evaluation.conversation_figures(turns), as_json, scorer.version)
+        readings = evaluation.replay(scorer, floors_of(stored), conversations, lookup)
+        if plot is not None:
+            plot.write_text(alarm_curve(curve(readings["model"]), scorer.version), encoding="utf-8")
+        answer(
+            evaluation.conversation_figures(readings, scorer.bands.alarms, turns_only=turns_only),
+            as_json,
+            scorer.version,
+        )
+
+
+@evaluate_app.command("cross-validate")
+def cross_validate_conversations(
+    data: Data,
+    more: More = None,
+    encoder: EncoderName = "use",
+    cache: Cache = Path(".cache"),
+    seed: Seed = training.SEED,
+    turns_only: TurnsOnly = False,
+    as_json: AsJson = False,
+) -> None:
+    """What training on these conversations would give, out of fold by conversation; nothing is written."""
+    with refusals():
+        cached = CachedEncoder(load_encoder(encoder), cache)
+        with progress() as report:
+            readings = training.cross_validate([*data, *(more or [])], cached, seed, report)
+        answer(
+            evaluation.out_of_fold_figures(readings, turns_only=turns_only, seed=seed),
+            as_json,
+            f"out of fold, {encoder}",
+        )
 
 
 @evaluate_app.command("history")

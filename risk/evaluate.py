@@ -3,69 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.conversation.data import DISSATISFIED, Conversation, upcoming
+from risk.calibration import logit
+from risk.conversation.data import Conversation
+from risk.conversation.floors import Floors
+from risk.conversation.readings import Readings, measure, targets
+from risk.early_warning import table, thresholds_out_of_fold
 from risk.errors import DataRefused
 from risk.history import train as history_train
 from risk.history.features import DAY
-from risk.metrics import accuracy, auc, average_precision, bootstrap, brier, calibration_error, macro_f1
+from risk.metrics import auc, average_precision, bootstrap, brier, calibration_error
 from risk.scorer import ChampionScorer
+from risk.text import observe
 from risk.types import History, Vector
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """What a model said after each labelled customer turn, and the labels."""
-
-    levels: NDArray[np.float64]  # [n, 3] probabilities
-    ahead: NDArray[np.float64]  # [n] probability that one of the next three is dissatisfied
-    truth: NDArray[np.int64]  # [n] 0, 1, 2
-    truth_ahead: NDArray[np.int64]  # [n] 0, 1, or −1 where nothing follows
-    conversation: NDArray[np.int64]  # [n]
-
-
-def replay(scorer: ChampionScorer, conversations: Sequence[Conversation], lookup: Mapping[str, Vector]) -> Turns:
-    """Step by step, as it is served: a turn's reading knows only the messages up to it."""
-    rows: list[tuple[tuple[float, float, float], float, int, int, int]] = []
+def replay(
+    scorer: ChampionScorer, floors: Floors, conversations: Sequence[Conversation], lookup: Mapping[str, Vector]
+) -> dict[str, Readings]:
+    """Readings by the model and by both floors, step by step as they are served: a turn knows only what is before it."""
+    rows: dict[str, list[tuple[Any, ...]]] = {"model": [], "tfidf": [], "surface": []}
     for number, conversation in enumerate(conversations):
         state = scorer.initial()
-        ahead = upcoming(conversation.levels)
-        for i, (message, level) in enumerate(zip(conversation.messages, conversation.levels, strict=True)):
+        wanted = targets(conversation)
+        for i, message in enumerate(conversation.messages):
+            features = observe(state.text, message)[1]
             state = scorer.advance(state, lookup[message.text], message)
-            if level is not None:
-                coming = ahead[i]
-                rows.append(
-                    (state.reading.levels, state.reading.ahead, level, -1 if coming is None else int(coming), number)
-                )
-    if not rows:
+            if max(wanted[i]) < 0:
+                continue
+            r = state.reading
+            rows["model"].append((r.levels, r.dissatisfaction, r.ahead, r.whole, *wanted[i], number))
+            for name, levels in floors.levels(message.text, features).items():
+                rows[name].append((levels, levels[0], levels[0], floors.closing, *wanted[i], number))
+    if not any(label[4] >= 0 for label in rows["model"]):
         raise DataRefused("no customer message carries `satisfaction`: there is nothing to measure against")
-    levels, ahead_p, truth, truth_ahead, group = zip(*rows, strict=True)
-    return Turns(np.array(levels), np.array(ahead_p), np.array(truth), np.array(truth_ahead), np.array(group))
+    return {name: _readings(found) for name, found in rows.items()}
 
 
-def conversation_figures(turns: Turns, seed: int = 0) -> dict[str, Any]:
-    """Figures with 95 % intervals over conversations."""
-    bad = (turns.truth == DISSATISFIED).astype(float)
-    guess = turns.levels.argmax(1)
-    known = turns.truth_ahead >= 0
+def _readings(rows: Sequence[tuple[Any, ...]]) -> Readings:
+    levels, bad, ahead, whole, level, coming, closing, group = (np.array(column) for column in zip(*rows, strict=True))
+    return Readings.of_logits(levels, logit(bad), logit(ahead), whole, level, coming, closing, group)
 
-    def of(measure: Callable[[NDArray[np.int64]], float]) -> dict[str, float | None]:
-        return bootstrap(measure, turns.conversation, seed=seed).as_json()
 
-    return {
-        "n": len(bad),
-        "accuracy": of(lambda i: accuracy(guess[i], turns.truth[i])),
-        "macro_f1": of(lambda i: macro_f1(guess[i], turns.truth[i])),
-        "dissatisfied_auc": of(lambda i: auc(turns.levels[i, 0], bad[i])),
-        "dissatisfied_ap": of(lambda i: average_precision(turns.levels[i, 0], bad[i])),
-        "forecast_auc": of(lambda i: auc(turns.ahead[i][known[i]], turns.truth_ahead[i][known[i]])),
-        "ece": of(lambda i: calibration_error(turns.levels[i, 0], bad[i])),
-    }
+def conversation_figures(
+    readings: Mapping[str, Readings], alarms: Mapping[str, float], *, turns_only: bool = False, seed: int = 0
+) -> dict[str, Any]:
+    """`{n, accuracy, …, early_warning, baselines}`: the model beside its floors, each figure with a 95 % interval."""
+    chosen = {name: r.turns_only() if turns_only else r for name, r in readings.items()}
+    figures = measure(chosen["model"], seed=seed)
+    figures["early_warning"] = table(chosen["model"], alarms, seed)
+    floors = {name: measure(r, seed=seed) for name, r in chosen.items() if name != "model"}
+    figures["baselines"] = {name: {k: v for k, v in f.items() if k != "n"} for name, f in floors.items()}
+    return figures
+
+
+def out_of_fold_figures(readings: Readings, *, turns_only: bool = False, seed: int = 0) -> dict[str, Any]:
+    """Figures of readings out of fold; alarm thresholds come from the conversations of the other folds."""
+    chosen = readings.turns_only() if turns_only else readings
+    figures = measure(chosen, seed=seed)
+    figures["early_warning"] = table(chosen, thresholds_out_of_fold(chosen, 5, seed), seed)
+    return figures
 
 
 def history_figures(histories: Mapping[str, History], as_of: int, horizon_days: int, seed: int) -> dict[str, Any]:

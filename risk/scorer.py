@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from risk.artefact import Artefact
 from risk.bands import Bands
 from risk.calibration import Curve, logit
 from risk.cold_start import ColdStart
-from risk.conversation.step import ConversationModel, Reading
+from risk.conversation.floors import Floors
+from risk.conversation.lexical import Lexical
+from risk.conversation.step import ConversationModel, ConversationState, Heads, Reading
 from risk.cues import asks_for_human, leaving, normalise
 from risk.errors import ArtefactRefused
 from risk.explain import Move, history_drivers, remember, turn_drivers
@@ -28,7 +32,7 @@ class ServedState:
     """A conversation so far, a few kB. Drivers name a turn by its `seq`: the message's number in the calls of `advance`, from 1."""
 
     text: TextState
-    hidden: Vector
+    conversation: ConversationState
     seq: int
     reading: Reading
     smoothed: float  # dissatisfaction, newest turns weigh most
@@ -66,13 +70,9 @@ class ChampionScorer:
         """Build from a checked artefact; raises `ArtefactRefused` when its parts do not fit together."""
         try:
             s, t = artefact.settings, artefact.tensors
-            members = [
-                {name.split(".", 2)[2]: value for name, value in t.items() if name.startswith(f"conversation.{m}.")}
-                for m in range(int(s["members"]))
-            ]
-            conversation = ConversationModel(
-                members, float(s["temperature"]), (float(s["ahead"][0]), float(s["ahead"][1]))
-            )
+            members = [parts(t, f"conversation.{m}.") for m in range(int(s["members"]))]
+            lexical = Lexical.build(artefact.lexicon, parts(t, "lexical."))
+            conversation = ConversationModel(members, lexical, heads_of(s["heads"], parts(t, "heads.")))
             curve = Curve(*(t[f"history.{part}"].astype(np.float64) for part in ("scores", "point", "low", "high")))
             interval = (float(s["base_interval"][0]), float(s["base_interval"][1]))
             history = HistoryModel(artefact.history, curve, float(s["base_rate"]), interval)
@@ -105,10 +105,12 @@ class ChampionScorer:
 
     def initial(self) -> ServedState:
         """The state of an empty conversation: it shifts nothing."""
-        hidden = self._conversation.initial()
         base = self._cold.base
-        reading = Reading((base, 1 - 2 * base, base), base, 0.0)
-        return ServedState(TextState(), hidden, 0, reading, base, 0.0, 0.0, 0.0, (0.0,) * len(REASONS), 0.0, ())
+        levels = (base, (1 - base) / 2, (1 - base) / 2)
+        reading = Reading(levels, base, base, levels, 0.0)
+        return ServedState(
+            TextState(), self._conversation.initial(), 0, reading, base, 0.0, 0.0, 0.0, (0.0,) * len(REASONS), 0.0, ()
+        )
 
     def advance(self, state: Any, vector: Vector, message: Message) -> ServedState:
         """The state after one message. Raises `ModelFault` on a vector that is not finite or of another length."""
@@ -118,21 +120,21 @@ class ChampionScorer:
         if v.shape != (self._conversation.dim,) or not np.isfinite(v).all():
             raise ModelFault(f"the vector must be {self._conversation.dim} finite numbers")
         text, features = observe(state.text, message)
-        hidden = self._conversation.advance(state.hidden, v, features)
+        conversation = self._conversation.advance(state.conversation, v, message, features)
         seq = state.seq + 1
         if message.role != "contact":
-            return replace(state, text=text, hidden=hidden, seq=seq)
+            return replace(state, text=text, conversation=conversation, seq=seq)
         clean = normalise(message.text)
-        reading = self._conversation.read(hidden)
+        reading = self._conversation.read(conversation)
         c = self._cold
-        smoothed = c.smoothing * reading.levels[0] + (1 - c.smoothing) * state.smoothed
+        smoothed = c.smoothing * reading.dissatisfaction + (1 - c.smoothing) * state.smoothed
         direction = leaving(clean)
         left = float(direction) if direction else c.fade * state.leaving
         human = 1.0 if asks_for_human(clean) else c.fade * state.human
         shift = c.shift(smoothed, left, human)
         return ServedState(
             text=text,
-            hidden=hidden,
+            conversation=conversation,
             seq=seq,
             reading=reading,
             smoothed=smoothed,
@@ -156,7 +158,7 @@ class ChampionScorer:
             churn_raw=raw,
             low=low,
             high=high,
-            dissatisfaction=state.reading.levels[0],
+            dissatisfaction=state.reading.dissatisfaction,
             need_human=self._cold.need_human(state.smoothed, state.human, state.repeats),
             band=self._bands.of(churn),
             reasons=above_threshold(state.reasons),
@@ -166,6 +168,31 @@ class ChampionScorer:
             cold_start=True,
         )
         return checked(result)
+
+
+def parts(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The tensors under a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def heads_of(settings: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Heads:
+    """The calibration and the readouts from an artefact's parts."""
+    a, b, c = (float(value) for value in settings["beta"])
+    return Heads(
+        temperature=float(settings["temperature"]),
+        ratio=float(settings["ratio"]),
+        beta=(a, b, c),
+        ahead_weight=np.asarray(tensors["ahead_weight"], dtype=np.float64),
+        whole_weight=np.asarray(tensors["whole_weight"], dtype=np.float64),
+    )
+
+
+def floors_of(artefact: Artefact) -> Floors:
+    """The floors that were trained with a model; raises `ArtefactRefused` when their parts do not fit together."""
+    try:
+        return Floors.of(artefact.lexicon, parts(artefact.tensors, "floor."))
+    except (KeyError, ValueError) as broken:
+        raise ArtefactRefused(f"the model's floors cannot be read: {broken}") from broken
 
 
 def checked(score: RiskScore) -> RiskScore:

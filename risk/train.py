@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from risk.bands import Bands
 from risk.calibration import logit, sigmoid
 from risk.cold_start import ColdStart
 from risk.conversation import data as conversation_data
+from risk.conversation.readings import Readings
 from risk.embeddings import CachedEncoder
 from risk.errors import DataRefused, ExtraMissing
 from risk.history import train as history_train
@@ -27,6 +28,7 @@ from risk.types import Vector
 SEED = 20260901
 # Shares of customers' turns that reach a band: what a service team can look at, not a property of the model.
 ELEVATED_SHARE, HIGH_SHARE = 0.30, 0.10
+CONVERSATION_PARTS = ("conversation.", "heads.", "lexical.", "floor.", "reasons.")
 
 Report = Callable[[str, int, int], None]  # stage, done, total
 
@@ -49,21 +51,46 @@ class Branch:
     metrics: dict[str, Any]
     data: dict[str, Any]
     history: str | None = None
+    lexicon: tuple[str, ...] | None = None
+
+
+def _conversation_training() -> Any:
+    """The module that needs torch and scikit-learn, imported only when it is used."""
+    try:
+        from risk.conversation import train as conversation_train
+    except ImportError as missing:
+        hint = "pip install 'staywell[train]' (torch first, its CPU build is enough)"
+        raise ExtraMissing(f"training needs an extra: {hint}") from missing
+    return conversation_train
+
+
+def _labelled(paths: Sequence[Path]) -> list[conversation_data.Conversation]:
+    conversations = conversation_data.read(paths)
+    if not any(level is not None for c in conversations for level in c.levels):
+        raise DataRefused("no message carries `satisfaction`: there is nothing to learn from")
+    return conversations
+
+
+def cross_validate(
+    paths: Sequence[Path], encoder: CachedEncoder, seed: int = SEED, report: Report = silent
+) -> Readings:
+    """Readings out of fold of a conversation model trained on these files. Raises `DataRefused`, `ExtraMissing`."""
+    conversation_train = _conversation_training()
+    conversations = _labelled(paths)
+    texts = [m.text for c in [*conversations, *conversation_train.anchors()] for m in c.messages]
+    lookup = encoder.lookup(texts, lambda done, total: report("encode", done, total))
+    _, readings = conversation_train.cross_validate(
+        conversations, lookup, seed, lambda done, total: report("cross-validation", done, total)
+    )
+    return cast(Readings, readings)
 
 
 def train_conversations(
     paths: Sequence[Path], encoder: CachedEncoder, seed: int = SEED, report: Report = silent
 ) -> Branch:
     """The conversation model and the reason heads from JSONL files. Raises `DataRefused`, `ExtraMissing`."""
-    try:
-        from risk.conversation import train as conversation_train
-    except ImportError as missing:
-        raise ExtraMissing(
-            "training needs the extra: pip install 'staywell[train]' (torch first, its CPU build is enough)"
-        ) from missing
-    conversations = conversation_data.read(paths)
-    if not any(level is not None for c in conversations for level in c.levels):
-        raise DataRefused("no message carries `satisfaction`: there is nothing to learn from")
+    conversation_train = _conversation_training()
+    conversations = _labelled(paths)
     texts = [m.text for c in [*conversations, *conversation_train.anchors()] for m in c.messages]
     lookup = encoder.lookup([*texts, *reasons.texts()], lambda done, total: report("encode", done, total))
     trained = conversation_train.train(
@@ -73,17 +100,22 @@ def train_conversations(
     report("reason heads", 0, 1)
     head, reason_figures = reasons.train(own, lookup, seed)
     report("reason heads", 1, 1)
-    tensors: dict[str, Vector] = {"reasons.weight": head.weight, "reasons.bias": head.bias}
+    heads = trained.heads
+    tensors: dict[str, Any] = {"reasons.weight": head.weight, "reasons.bias": head.bias}
+    tensors |= {"heads.ahead_weight": heads.ahead_weight, "heads.whole_weight": heads.whole_weight}
+    tensors |= {f"lexical.{part}": value for part, value in trained.lexical.tensors().items()}
+    tensors |= {f"floor.{part}": value for part, value in trained.floors.tensors().items()}
     for m, member in enumerate(trained.members):
-        tensors.update({f"conversation.{m}.{name}": value for name, value in member.items()})
+        tensors.update({f"conversation.{m}.{part}": value for part, value in member.items()})
     settings = {
         "members": len(trained.members),
-        "temperature": trained.temperature,
-        "ahead": list(trained.ahead_scale),
+        "heads": {"temperature": heads.temperature, "ratio": heads.ratio, "beta": list(heads.beta)},
         "cold_start": replace(ColdStart(), base=trained.base).as_json(),
+        "alarms": trained.alarms,
     }
     metrics = {"conversations": trained.metrics, "reasons": reason_figures}
-    return Branch(tensors, settings, metrics, {"conversations": {"files": described(paths), **trained.description}})
+    description = {"conversations": {"files": described(paths), **trained.description}}
+    return Branch(tensors, settings, metrics, description, lexicon=trained.lexical.vocabulary)
 
 
 def train_history(
@@ -112,34 +144,27 @@ def assemble(
     settings: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     data: dict[str, Any] = {}
-    history = ""
+    history, lexicon = "", tuple[str, ...]()
     if base is not None:
         brings_conversations = any("conversations" in b.data for b in branches)
         if base.encoder != encoder and not brings_conversations:
             raise DataRefused("the model to take the conversation branch from was trained with another encoder")
-        kept = {
-            k: v
-            for k, v in base.tensors.items()
-            if not (brings_conversations and k.startswith(("conversation.", "reasons.")))
-        }
-        tensors, settings, metrics, data, history = (
-            dict(kept),
-            dict(base.settings),
-            dict(base.metrics),
-            dict(base.data),
-            base.history,
-        )
+        tensors, settings, metrics, data = dict(base.tensors), dict(base.settings), dict(base.metrics), dict(base.data)
+        history, lexicon = base.history, base.lexicon
+        if brings_conversations:
+            tensors = {name: value for name, value in tensors.items() if not name.startswith(CONVERSATION_PARTS)}
     for branch in branches:
         tensors.update(branch.tensors)
         settings.update(branch.settings)
         metrics.update(branch.metrics)
         data.update(branch.data)
         history = branch.history or history
+        lexicon = branch.lexicon or lexicon
     if not history or "members" not in settings:
         raise DataRefused("a model needs both branches; train them together or give a model to take the other one from")
     cold = ColdStart.from_json(settings["cold_start"])
     text = card.write(name=name, encoder=encoder_name, metrics=metrics, data=data, cold_start=cold, seed=seed)
-    return Artefact(name, encoder, encoder_name, tensors, history, settings, text, metrics, data)
+    return Artefact(name, encoder, encoder_name, tensors, history, settings, lexicon, text, metrics, data)
 
 
 def with_shifts(
@@ -166,7 +191,8 @@ def fit_bands(model: Artefact, seed: int = SEED) -> Bands:
     elevated, high = np.quantile(scores, [1 - ELEVATED_SHARE, 1 - HIGH_SHARE])
     shares = f"{ELEVATED_SHARE:.0%} of turns reach elevated, {HIGH_SHARE:.0%} high"
     chosen_from = f"{shares}; training histories × conversations, paired at random"
-    return Bands(round(float(elevated), 3), round(float(high), 3), f"{model.version.rsplit('-', 1)[1]}-1", chosen_from)
+    version = f"{model.version.rsplit('-', 1)[1]}-1"
+    return Bands(round(float(elevated), 3), round(float(high), 3), version, chosen_from, model.settings["alarms"])
 
 
 def publish(model: Artefact, out: Path) -> Path:

@@ -15,6 +15,7 @@ from risk.errors import DataRefused
 from risk.types import Message, Role
 
 DISSATISFIED, NEUTRAL, SATISFIED = 0, 1, 2
+CLONE_CHARS, CLONE_SHARED = 8, 3
 OVERALL = "OVERALL"  # USS closes a conversation with a row of this text: a rating of the whole, not something said
 
 _ROLES: dict[str, Role] = {
@@ -112,12 +113,31 @@ def read(paths: Iterable[Path]) -> list[Conversation]:
     return found
 
 
+def _clones(conversations: Sequence[Conversation]) -> dict[int, int]:
+    """Conversation → the first one that it is a near copy of (itself, mostly): they share three longer contact messages."""
+    seen: dict[str, list[int]] = {}
+    for number, conversation in enumerate(conversations):
+        for text in {m.text for m in conversation.messages if m.role == "contact" and len(m.text) >= CLONE_CHARS}:
+            seen.setdefault(text, []).append(number)
+    shared: dict[tuple[int, int], int] = {}
+    for members in seen.values():
+        for other in members[1:]:
+            shared[members[0], other] = shared.get((members[0], other), 0) + 1
+    first = {number: number for number in range(len(conversations))}
+    for (one, other), count in sorted(shared.items()):
+        if count >= CLONE_SHARED:
+            first[other] = first[one]
+    return first
+
+
 def folds(conversations: Sequence[Conversation], count: int, seed: int) -> list[int]:
-    """A fold for each conversation, whole groups in one fold, seeded."""
-    groups = sorted({c.group for c in conversations})
+    """A fold for each conversation, seeded; whole groups and near copies in one fold."""
+    clone_of = _clones(conversations)
+    group = [conversations[clone_of[n]].group for n in range(len(conversations))]
+    groups = sorted(set(group))
     order = np.random.default_rng(seed).permutation(len(groups))
     fold_of = {groups[g]: int(rank % count) for rank, g in enumerate(order)}
-    return [fold_of[c.group] for c in conversations]
+    return [fold_of[g] for g in group]
 
 
 def upcoming(levels: Sequence[int | None], ahead: int = 3) -> list[bool | None]:

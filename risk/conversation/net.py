@@ -1,4 +1,4 @@
-"""The same network in torch, for training. `export` gives the tensors that `step.ConversationModel` serves."""
+"""The recurrent reader in torch, for training. `export` gives the tensors that `step.ConversationModel` serves."""
 
 from __future__ import annotations
 
@@ -14,31 +14,28 @@ SIZE = 96
 
 
 class Net(nn.Module):
-    """Projection of the vector, turn features, one GRU layer, three heads."""
+    """Projection of the vector, scaled features, one GRU layer, two heads."""
 
     mean_of: Tensor
     scale_of: Tensor
 
-    def __init__(
-        self, dim: int, mean: Vector, scale: Vector, dropout: float = 0.3, projected: int = PROJECTED, size: int = SIZE
-    ) -> None:
+    def __init__(self, dim: int, mean: Vector, scale: Vector, dropout: float = 0.3) -> None:
         super().__init__()
         self.register_buffer("mean_of", torch.from_numpy(mean))
         self.register_buffer("scale_of", torch.from_numpy(scale))
-        self.proj = nn.Linear(dim, projected)
-        self.gru = nn.GRU(projected + WIDTH, size, batch_first=True)
-        self.level = nn.Linear(size, 3)
-        self.ahead = nn.Linear(size, 1)
-        self.mean = nn.Linear(size, 1)
+        self.proj = nn.Linear(dim, PROJECTED)
+        self.gru = nn.GRU(PROJECTED + WIDTH, SIZE, batch_first=True)
+        self.level = nn.Linear(SIZE, 3)
+        self.mean = nn.Linear(SIZE, 1)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, vectors: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """vectors [b, t, dim], features [b, t, WIDTH] → level logits [b, t, 3], ahead logits [b, t], means [b, t]."""
+    def forward(self, vectors: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """vectors [b, t, dim], features [b, t, WIDTH] → level logits [b, t, 3], means of the whole [b, t]."""
         scaled = (features - self.mean_of) * self.scale_of
         x = torch.cat([torch.relu(self.proj(self.drop(vectors))), scaled], dim=-1)
         states, _ = self.gru(self.drop(x))
         h = self.drop(states)
-        return self.level(h), self.ahead(h).squeeze(-1), self.mean(h).squeeze(-1)
+        return self.level(h), self.mean(h).squeeze(-1)
 
 
 def export(net: Net) -> dict[str, Vector]:

@@ -1,82 +1,156 @@
 """The conversation model as it is served: numpy only, one step a message.
 
-An ensemble of small GRUs reads, at each message, the message's vector and its turn features. A GRU step is
+Two readers look at every turn. A linear one reads its characters (`risk.conversation.lexical`). An ensemble of small GRUs
+reads the message's vector and its turn features, and remembers. A GRU step is
 
     r = σ(W_r x + U_r h),  z = σ(W_z x + U_z h),  n = tanh(W_n x + r ⊙ (U_n h + b)),  h' = (1 − z) ⊙ n + z ⊙ h
 
-(Cho et al., 2014, in the variant of torch.nn.GRU, against which the tests hold it). Heads read the new state.
+(Cho et al., 2014, in the variant of torch.nn.GRU, against which the tests hold it). The level of a turn is the mean of both
+readers' logits. What is foreseen, and what the contact would say of the whole, are small readouts of these logits now,
+one turn ago, and smoothed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.calibration import sigmoid, softmax
+from risk.calibration import beta_inputs, sigmoid, softmax
+from risk.conversation.lexical import Lexical, grams
 from risk.text import WIDTH
-from risk.types import Vector
+from risk.types import Message, Vector
+
+READOUT = 10  # logits now, one turn ago, smoothed; sentiment
+SMOOTHING = 0.8
 
 TENSORS = (
     "norm.mean", "norm.scale", "proj.weight", "proj.bias", "gru.weight_ih", "gru.weight_hh", "gru.bias_ih", "gru.bias_hh",
-    "level.weight", "level.bias", "ahead.weight", "ahead.bias", "mean.weight", "mean.bias",
+    "level.weight", "level.bias", "mean.weight", "mean.bias",
 )  # fmt: skip
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the heads say after a message."""
+    """What the heads say after a contact message."""
 
-    levels: tuple[float, float, float]  # probabilities of dissatisfied, neutral, satisfied
+    levels: tuple[float, float, float]  # probabilities of dissatisfied, neutral, satisfied with this turn
+    dissatisfaction: float  # calibrated probability that this turn is dissatisfied
     ahead: float  # probability that one of the next three contact turns is dissatisfied
+    whole: tuple[float, float, float]  # levels that the contact would give the whole, if it ended here
     sentiment: float  # expected satisfaction with the whole so far, −2..2
 
 
-class ConversationModel:
-    """An ensemble of GRUs with shared shapes. Immutable and thread-safe."""
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """All that later messages need: about 2 kB."""
 
-    def __init__(
-        self, members: Sequence[Mapping[str, Vector]], temperature: float, ahead_scale: tuple[float, float]
-    ) -> None:
+    hidden: Vector  # [members, size]
+    now: tuple[float, ...] = (0.0, 0.0, 0.0)  # centred level logits of the last contact turn
+    earlier: tuple[float, ...] = (0.0, 0.0, 0.0)  # of the one before it
+    smoothed: tuple[float, ...] = (0.0, 0.0, 0.0)
+    turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Calibration of the levels and the readouts, fitted on predictions out of fold."""
+
+    temperature: float
+    ratio: float  # weight of "satisfied" against "neutral" in the odds of dissatisfaction: the ratio of their priors
+    beta: tuple[float, float, float]  # calibration of the odds of dissatisfaction
+    ahead_weight: Floats  # [READOUT + 1], the last is the offset
+    whole_weight: Floats  # [3, READOUT + 1]
+
+    def bad_score(self, logits: Floats) -> Floats:
+        """Log odds of dissatisfaction under balanced priors, from level logits [..., 3]; monotone in the probability.
+
+        A turn that could as well be satisfied is less suspect than one that could be neutral: with the raw priors the
+        rare satisfied level would count too little.
+        """
+        p = softmax(logits)
+        return np.asarray(np.log(p[..., 0] + 1e-9) - np.log(p[..., 1] + self.ratio * p[..., 2] + 1e-9))
+
+    def dissatisfaction(self, logits: Floats) -> Floats:
+        """Calibrated logit of dissatisfaction, from level logits [..., 3]."""
+        return np.asarray(beta_inputs(self.bad_score(logits)) @ np.asarray(self.beta))
+
+
+def readout(now: Sequence[float], earlier: Sequence[float], smoothed: Sequence[float], sentiment: float) -> Floats:
+    """The input of the readouts, float64 [READOUT + 1], with a constant 1 at the end."""
+    return np.array([*now, *earlier, *smoothed, sentiment, 1.0], dtype=np.float64)
+
+
+def smooth(before: Sequence[float], now: Sequence[float], first: bool) -> tuple[float, ...]:
+    """Exponentially smoothed logits; the first turn starts them."""
+    if first:
+        return tuple(now)
+    return tuple(SMOOTHING * b + (1 - SMOOTHING) * n for b, n in zip(before, now, strict=True))
+
+
+class ConversationModel:
+    """Both readers and the readouts. Immutable and thread-safe."""
+
+    def __init__(self, members: Sequence[Mapping[str, Vector]], lexical: Lexical, heads: Heads) -> None:
         for member in members:
             missing = [name for name in TENSORS if name not in member]
             if missing:
                 raise ValueError(f"the conversation model lacks {', '.join(missing)}")
             if member["norm.mean"].shape != (WIDTH,):
                 raise ValueError("the conversation model was trained on other turn features than this version computes")
+        if heads.ahead_weight.shape != (READOUT + 1,) or heads.whole_weight.shape != (3, READOUT + 1):
+            raise ValueError("the readouts have another shape than this version's")
         self._members = [
             {name: np.ascontiguousarray(member[name], dtype=np.float32) for name in TENSORS} for member in members
         ]
-        self._temperature = temperature
-        self._ahead_scale = ahead_scale
+        self._lexical = lexical
+        self._heads = heads
         self.dim = int(members[0]["proj.weight"].shape[1])
         self.size = int(members[0]["gru.weight_hh"].shape[1])
 
-    def initial(self) -> Vector:
-        """The state before the first message, float32 [members, size]."""
-        return np.zeros((len(self._members), self.size), dtype=np.float32)
+    def initial(self) -> ConversationState:
+        """The state before the first message."""
+        return ConversationState(np.zeros((len(self._members), self.size), dtype=np.float32))
 
-    def advance(self, state: Vector, vector: Vector, features: Vector) -> Vector:
+    def advance(
+        self, state: ConversationState, vector: Vector, message: Message, features: Vector
+    ) -> ConversationState:
         """The state after one message; `vector` [dim], `features` [WIDTH]. The given state stays as it is."""
-        return np.stack([_step(m, h, vector, features) for m, h in zip(self._members, state, strict=True)])
+        hidden = np.stack([_step(m, h, vector, features) for m, h in zip(self._members, state.hidden, strict=True)])
+        if message.role != "contact":
+            return replace(state, hidden=hidden)
+        lexical = self._lexical.logits(grams(message.text), features)
+        now = tuple(float(v) for v in (self.level_logits(hidden) + lexical) / 2)
+        smoothed = smooth(state.smoothed, now, state.turns == 0)
+        return ConversationState(hidden, now, state.now, smoothed, state.turns + 1)
 
-    def logits(self, state: Vector) -> tuple[NDArray[np.float64], float, float]:
-        """Mean logits over the ensemble: levels [3], ahead, and the sentiment."""
-        levels = np.mean(
-            [m["level.weight"] @ h + m["level.bias"] for m, h in zip(self._members, state, strict=True)], axis=0
+    def level_logits(self, hidden: Vector) -> Floats:
+        """Centred mean level logits of the GRUs, float64 [3]."""
+        each = [m["level.weight"] @ h + m["level.bias"] for m, h in zip(self._members, hidden, strict=True)]
+        logits = np.mean(each, axis=0).astype(np.float64)
+        return np.asarray(logits - logits.mean())
+
+    def sentiment(self, hidden: Vector) -> float:
+        """Mean of the ensemble's expected satisfaction with the whole."""
+        return float(
+            np.mean([m["mean.weight"] @ h + m["mean.bias"] for m, h in zip(self._members, hidden, strict=True)])
         )
-        ahead = np.mean([m["ahead.weight"] @ h + m["ahead.bias"] for m, h in zip(self._members, state, strict=True)])
-        mean = np.mean([m["mean.weight"] @ h + m["mean.bias"] for m, h in zip(self._members, state, strict=True)])
-        return levels.astype(np.float64), float(ahead), float(mean)
 
-    def read(self, state: Vector) -> Reading:
-        """Calibrated outputs of the heads."""
-        levels, ahead, mean = self.logits(state)
-        low, mid, high = (float(p) for p in softmax(levels / self._temperature))
-        slope, offset = self._ahead_scale
-        return Reading((low, mid, high), float(sigmoid(slope * ahead + offset)), float(np.clip(mean, -2, 2)))
+    def read(self, state: ConversationState) -> Reading:
+        """Calibrated outputs after the last contact message."""
+        heads = self._heads
+        now = np.asarray(state.now)
+        low, mid, high = (float(p) for p in softmax(now / heads.temperature))
+        bad = float(sigmoid(heads.dissatisfaction(now)))
+        sentiment = self.sentiment(state.hidden)
+        inputs = readout(state.now, state.earlier, state.smoothed, sentiment)
+        worst, middle, best = (float(p) for p in softmax(heads.whole_weight @ inputs))
+        ahead = float(sigmoid(heads.ahead_weight @ inputs))
+        return Reading((low, mid, high), bad, ahead, (worst, middle, best), float(np.clip(sentiment, -2, 2)))
 
 
 def _step(m: Mapping[str, Vector], h: Vector, vector: Vector, features: Vector) -> Vector:

@@ -1,4 +1,4 @@
-"""Training of the conversation model: what to learn from, the loop, the check out of fold, the final ensemble."""
+"""Training of the conversation model: both readers, their check out of fold, calibration, the final ensemble."""
 
 from __future__ import annotations
 
@@ -9,59 +9,75 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 (the usual name)
 
-from risk.calibration import sigmoid, softmax, temperature
+from risk.calibration import fit_beta, softmax, temperature
+from risk.conversation import lexical
 from risk.conversation.anchors import ANCHORS
-from risk.conversation.data import DISSATISFIED, Conversation, folds, upcoming
+from risk.conversation.data import DISSATISFIED, NEUTRAL, SATISFIED, Conversation, folds
+from risk.conversation.fit import EPOCHS, WARM_UP, Encoded, fit
+from risk.conversation.floors import Floors, fit_floors
+from risk.conversation.lexical import Lexical
 from risk.conversation.net import Net, export
-from risk.metrics import accuracy, auc, average_precision, bootstrap, calibration_error, macro_f1
-from risk.text import WIDTH, TextState, observe
+from risk.conversation.readings import Readings, measure, targets
+from risk.conversation.step import READOUT, Heads, readout, smooth
+from risk.early_warning import thresholds
+from risk.text import TextState, observe
 from risk.types import Message, Vector
 
 FOLDS = 5
+FOLD_MEMBERS = 2  # networks a fold: the final ensemble is a little better than what is measured
 MEMBERS = 3
-WARM_UP = 4  # epochs on everything with the whole-conversation label only
-EPOCHS = 12
-BATCH = 16
-RATE = 2e-3
-DECAY = 1e-2
-MEAN_WEIGHT, AHEAD_WEIGHT, ANCHOR_WEIGHT = 0.3, 0.4, 0.3
+ANCHOR_WEIGHT = 0.3
 
 Progress = Callable[[int, int], None]
+Tick = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A conversation as arrays: vectors [t, d], turn features [t, WIDTH], labels with −1 (or NaN) where there is none."""
+class Prepared:
+    """A conversation ready for both readers."""
 
-    vectors: Vector
-    features: Vector
-    levels: NDArray[np.int64]
-    ahead: NDArray[np.int64]
-    mean: float
+    conversation: Conversation
+    vectors: Vector  # [t, d]
+    features: Vector  # [t, WIDTH]
+    turns: list[lexical.Turn | None]  # what the linear reader sees at each message; None at replies
     weight: float = 1.0
 
+    def read(self, model: Lexical) -> Vector:
+        """The linear reader's logits at each message, float32 [t, 3]; 0 at replies."""
+        found = np.zeros((len(self.turns), 3), np.float32)
+        for i, turn in enumerate(self.turns):
+            if turn is not None:
+                found[i] = model.logits(turn.grams, turn.features)
+        return found
 
-def encode(conversation: Conversation, lookup: Mapping[str, Vector], weight: float = 1.0) -> Encoded:
+    def encoded(self) -> Encoded:
+        """Arrays for the recurrent reader."""
+        c = self.conversation
+        levels = np.array([-1 if level is None else level for level in c.levels], dtype=np.int64)
+        mean = float("nan") if c.mean is None else c.mean
+        return Encoded(self.vectors, self.features, levels, mean, self.weight)
+
+
+def prepare(conversation: Conversation, lookup: Mapping[str, Vector], weight: float = 1.0) -> Prepared:
     """One conversation as arrays; `lookup` holds a vector for each of its texts."""
-    state = TextState()
-    rows = []
+    state, rows = TextState(), []
     for message in conversation.messages:
         state, features = observe(state, message)
         rows.append(features)
-    ahead = [-1 if a is None else int(a) for a in upcoming(conversation.levels)]
-    levels = [-1 if level is None else level for level in conversation.levels]
-    dim = len(next(iter(lookup.values())))
-    return Encoded(
-        vectors=np.stack([lookup[m.text] for m in conversation.messages]) if rows else np.zeros((0, dim), np.float32),
-        features=np.stack(rows) if rows else np.zeros((0, WIDTH), np.float32),
-        levels=np.array(levels, dtype=np.int64),
-        ahead=np.array(ahead, dtype=np.int64),
-        mean=float("nan") if conversation.mean is None else conversation.mean,
-        weight=weight,
-    )
+    turns = [
+        lexical.Turn(message.text, features, -1 if level is None else level, weight)
+        if message.role == "contact"
+        else None
+        for message, features, level in zip(conversation.messages, rows, conversation.levels, strict=True)
+    ]
+    vectors = np.stack([lookup[m.text] for m in conversation.messages])
+    return Prepared(conversation, vectors, np.stack(rows), turns, weight)
+
+
+def labelled_turns(rows: Sequence[Prepared]) -> list[lexical.Turn]:
+    """The turns that the linear reader learns from."""
+    return [t for r in rows for t in r.turns if t is not None and t.level >= 0]
 
 
 def anchors() -> list[Conversation]:
@@ -73,173 +89,147 @@ def anchors() -> list[Conversation]:
     ]
 
 
-def _padded(rows: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    longest = max(len(r.levels) for r in rows)
-    dim = rows[0].vectors.shape[1]
-    vectors = np.zeros((len(rows), longest, dim), np.float32)
-    features = np.zeros((len(rows), longest, WIDTH), np.float32)
-    levels = np.full((len(rows), longest), -1, np.int64)
-    ahead = np.full((len(rows), longest), -1, np.int64)
-    means = np.full((len(rows), longest), np.nan, np.float32)
-    for i, row in enumerate(rows):
-        n = len(row.levels)
-        vectors[i, :n], features[i, :n], levels[i, :n], ahead[i, :n] = row.vectors, row.features, row.levels, row.ahead
-        means[i, n - 1] = row.mean
-    weights = np.array([r.weight for r in rows], np.float32)
-    return tuple(torch.from_numpy(a) for a in (vectors, features, levels, ahead, means, weights))  # type: ignore[return-value]
+def fit_readers(rows: Sequence[Prepared], seeds: Sequence[int], tick: Tick) -> tuple[Lexical, list[Net]]:
+    """Both readers from the same rows: one linear, and a recurrent one for each seed."""
+    linear = lexical.fit(labelled_turns(rows))
+    tick()
+    encoded = [r.encoded() for r in rows]
+    return linear, [fit(encoded, seed, tick) for seed in seeds]
 
 
-def _loss(net: Net, rows: Sequence[Encoded]) -> Tensor:
-    """Masked: a row teaches the heads it has labels for, so that partly labelled conversations train too."""
-    vectors, features, levels, ahead, means, weights = _padded(rows)
-    level_logits, ahead_logits, mean_values = net(vectors, features)
-    each = weights[:, None].expand_as(levels)
-    total: Tensor = level_logits.sum() * 0.0
-    known = levels >= 0
-    if known.any():
-        loss = F.cross_entropy(level_logits[known], levels[known], reduction="none", label_smoothing=0.05)
-        total = total + (loss * each[known]).mean()
-    known = ahead >= 0
-    if known.any():
-        total = total + AHEAD_WEIGHT * F.binary_cross_entropy_with_logits(ahead_logits[known], ahead[known].float())
-    known = ~torch.isnan(means)
-    if known.any():
-        total = total + MEAN_WEIGHT * F.mse_loss(mean_values[known], means[known])
-    return total
-
-
-def fit(rows: Sequence[Encoded], seed: int, tick: Callable[[], None] | None = None) -> Net:
-    """One seeded network. First the rows that only have a label of the whole, then all of them."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    usable = [r for r in rows if len(r.levels)]
-    stacked = np.concatenate([r.features for r in usable])
-    mean = stacked.mean(0).astype(np.float32)
-    scale = (1 / np.maximum(stacked.std(0), 0.05)).astype(np.float32)
-    net = Net(usable[0].vectors.shape[1], mean, scale)
-    labelled = [r for r in usable if (r.levels >= 0).any()]
-    whole = [r for r in usable if not (r.levels >= 0).any() and not np.isnan(r.mean)]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
-    plan = [(whole, WARM_UP, 4 * BATCH), (labelled, EPOCHS, BATCH)] if whole else [(labelled, EPOCHS, BATCH)]
-    total = sum(epochs * -(-len(part) // size) for part, epochs, size in plan if part)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=max(total, 1), pct_start=0.15)
-    net.train()
-    for part, epochs, size in plan:
-        for _ in range(epochs):
-            order = rng.permutation(len(part))
-            for start in range(0, len(part), size):
-                chosen = [part[i] for i in order[start : start + size]]
-                # a little of the other kind keeps the head of the whole alive
-                if part is labelled and whole:
-                    chosen += [whole[i] for i in rng.integers(0, len(whole), BATCH)]
-                loss = _loss(net, chosen)
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-                optimiser.step()
-                schedule.step()
-            if tick is not None:
-                tick()
-    net.eval()
-    return net
-
-
-def predict(nets: Sequence[Net], row: Encoded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ensemble mean logits after each message: levels [t, 3] and ahead [t]."""
+def predict(model: Lexical, nets: Sequence[Net], row: Prepared) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """After each message: centred level logits of both readers together [t, 3], and the sentiment [t]."""
+    vectors, features = torch.from_numpy(row.vectors)[None], torch.from_numpy(row.features)[None]
     with torch.no_grad():
-        outs = [net(torch.from_numpy(row.vectors)[None], torch.from_numpy(row.features)[None]) for net in nets]
+        outs = [net(vectors, features) for net in nets]
     levels = np.asarray(np.mean([o[0][0].numpy() for o in outs], axis=0), dtype=np.float64)
-    ahead = np.asarray(np.mean([o[1][0].numpy() for o in outs], axis=0), dtype=np.float64)
-    return levels, ahead
+    levels -= levels.mean(axis=1, keepdims=True)
+    sentiment = np.asarray(np.mean([o[1][0].numpy() for o in outs], axis=0), dtype=np.float64)
+    return (levels + row.read(model)) / 2, sentiment
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """Predictions for every labelled turn by networks that have not seen its conversation."""
+    """For every contact turn of a conversation with labels: what readers say that have not seen the conversation."""
 
-    logits: NDArray[np.float64]  # [n, 3]
-    levels: NDArray[np.int64]
-    ahead_logits: NDArray[np.float64]
-    ahead: NDArray[np.int64]  # −1 where there is nothing after
+    inputs: NDArray[np.float64]  # [n, READOUT + 1]: logits now, earlier, smoothed, sentiment, 1
+    level: NDArray[np.int64]  # −1 where nobody labelled the turn
+    ahead: NDArray[np.int64]  # −1 where nothing follows
+    whole: NDArray[np.int64]  # the label of the whole at its last turn, else −1
     group: NDArray[np.int64]
+
+
+def out_of_fold(rows: Sequence[Prepared], extra: Sequence[Prepared], seed: int, tick: Tick) -> OutOfFold:
+    """Cross-validation by conversation. `extra` rows (anchors) are always in training, never measured."""
+    fold = folds([r.conversation for r in rows], FOLDS, seed)
+    inputs, labels = [], []
+    for k in range(FOLDS):
+        learnt = [r for r, f in zip(rows, fold, strict=True) if f != k] + list(extra)
+        model, nets = fit_readers(learnt, [seed + k + 50 * m for m in range(FOLD_MEMBERS)], tick)
+        for number, (row, f) in enumerate(zip(rows, fold, strict=True)):
+            if f != k or all(level is None for level in row.conversation.levels):
+                continue
+            logits, sentiment = predict(model, nets, row)
+            wanted = targets(row.conversation)
+            earlier: tuple[float, ...] = (0.0, 0.0, 0.0)
+            smoothed: tuple[float, ...] = (0.0, 0.0, 0.0)
+            for turn, i in enumerate(i for i, m in enumerate(row.conversation.messages) if m.role == "contact"):
+                now = tuple(logits[i].tolist())
+                smoothed = smooth(smoothed, now, turn == 0)
+                inputs.append(readout(now, earlier, smoothed, float(sentiment[i])))
+                labels.append((*wanted[i], number))
+                earlier = now
+    level, ahead, whole, group = np.array(labels, dtype=np.int64).T
+    return OutOfFold(np.stack(inputs), level, ahead, whole, group)
+
+
+def _readout_weights(x: NDArray[np.float64], y: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Strongly regularised logistic readout, [classes, READOUT + 1]; for two classes one row."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows = 1 if classes == 2 else classes
+    weight = np.zeros((rows, READOUT + 1))
+    present = np.unique(y)
+    if len(present) < classes:  # a class that nobody gave: the prior alone, smoothed
+        prior = (np.bincount(y, minlength=classes) + 1) / (len(y) + classes)
+        weight[:, -1] = np.log(prior) if classes > 2 else np.log(prior[1] / prior[0])
+        return weight
+    mean, scale = x[:, :-1].mean(0), x[:, :-1].std(0) + 1e-6
+    model = LogisticRegression(C=0.01, max_iter=500).fit((x[:, :-1] - mean) / scale, y)
+    weight[:, :-1] = model.coef_ / scale
+    weight[:, -1] = model.intercept_ - model.coef_ @ (mean / scale)
+    return weight
+
+
+def fit_heads(oof: OutOfFold, keep: NDArray[np.bool_] | None = None) -> Heads:
+    """Calibration and readouts from the predictions out of fold; `keep` leaves rows out, for nested measurement."""
+    use = np.ones(len(oof.level), bool) if keep is None else keep
+    known = use & (oof.level >= 0)
+    logits, level = oof.inputs[known, :3], oof.level[known]
+    neutral, satisfied = (max(1, int((level == c).sum())) for c in (NEUTRAL, SATISFIED))
+    plain = Heads(
+        temperature(logits, level),
+        neutral / satisfied,
+        (1.0, 1.0, 0.0),
+        np.zeros(READOUT + 1),
+        np.zeros((3, READOUT + 1)),
+    )
+    beta = fit_beta(plain.bad_score(logits), (level == DISSATISFIED).astype(float))
+    ahead, whole = use & (oof.ahead >= 0), use & (oof.whole >= 0)
+    none = np.zeros((3, READOUT + 1))
+    return Heads(
+        temperature=plain.temperature,
+        ratio=plain.ratio,
+        beta=beta,
+        ahead_weight=_readout_weights(oof.inputs[ahead], oof.ahead[ahead], 2)[0] if ahead.any() else none[0],
+        whole_weight=_readout_weights(oof.inputs[whole], oof.whole[whole], 3) if whole.any() else none,
+    )
+
+
+def read_out(oof: OutOfFold, seed: int) -> Readings:
+    """Readings out of fold of the readers, with heads that have not seen the conversation either (nested)."""
+    fold = np.random.default_rng(seed).permutation(int(oof.group.max()) + 1) % FOLDS
+    n = len(oof.level)
+    levels, bad, ahead, whole = np.zeros((n, 3)), np.zeros(n), np.zeros(n), np.zeros((n, 3))
+    for k in range(FOLDS):
+        part = fold[oof.group] == k
+        heads = fit_heads(oof, ~part)
+        x = oof.inputs[part]
+        levels[part] = softmax(x[:, :3] / heads.temperature)
+        bad[part] = heads.dissatisfaction(x[:, :3])
+        ahead[part] = x @ heads.ahead_weight
+        whole[part] = softmax(x @ heads.whole_weight.T)
+    return Readings.of_logits(levels, bad, ahead, whole, oof.level, oof.ahead, oof.whole, oof.group)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedConversation:
     """A trained ensemble, its calibration, and its figures out of fold."""
 
+    lexical: Lexical
     members: list[dict[str, Vector]]
-    temperature: float
-    ahead_scale: tuple[float, float]
+    heads: Heads
+    floors: Floors
+    alarms: dict[str, float]  # θ_α for early warning, from the readings out of fold
     base: float  # mean probability of dissatisfaction over labelled turns
     metrics: dict[str, Any]
     description: dict[str, Any]
 
 
-def out_of_fold(
-    conversations: Sequence[Conversation],
-    rows: Sequence[Encoded],
-    extra: Sequence[Encoded],
-    seed: int,
-    tick: Callable[[], None] | None,
-) -> OutOfFold:
-    """Cross-validation by conversation. `extra` rows (anchors) are always in training, never measured."""
-    fold = folds(conversations, FOLDS, seed)
-    parts: list[tuple[NDArray[Any], ...]] = []
-    for k in range(FOLDS):
-        net = fit([r for r, f in zip(rows, fold, strict=True) if f != k] + list(extra), seed + k, tick)
-        for i, (row, f) in enumerate(zip(rows, fold, strict=True)):
-            known = row.levels >= 0
-            if f == k and known.any():
-                levels, ahead = predict([net], row)
-                parts.append(
-                    (levels[known], row.levels[known], ahead[known], row.ahead[known], np.full(known.sum(), i))
-                )
-    return OutOfFold(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def figures(oof: OutOfFold, temp: float, seed: int) -> dict[str, Any]:
-    """The measured table of out-of-fold predictions, each figure with a 95 % interval over conversations."""
-    p = softmax(oof.logits / temp)
-    bad = (oof.levels == DISSATISFIED).astype(float)
-    guess = p.argmax(1)
-    known = oof.ahead >= 0
-
-    def of(measure: Callable[[NDArray[np.int64]], float]) -> dict[str, float | None]:
-        return bootstrap(measure, oof.group, seed=seed).as_json()
-
-    return {
-        "n": len(bad),
-        "accuracy": of(lambda i: accuracy(guess[i], oof.levels[i])),
-        "macro_f1": of(lambda i: macro_f1(guess[i], oof.levels[i])),
-        "dissatisfied_auc": of(lambda i: auc(p[i, 0], bad[i])),
-        "dissatisfied_ap": of(lambda i: average_precision(p[i, 0], bad[i])),
-        "forecast_auc": of(lambda i: auc(oof.ahead_logits[i][known[i]], oof.ahead[i][known[i]])),
-        "ece": of(lambda i: calibration_error(p[i, 0], bad[i])),
-    }
-
-
-def platt(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and offset of σ(slope·x + offset) by Newton's method on the log loss (Platt, 1999), lightly regularised."""
-    w = np.array([1.0, 0.0])
-    x = np.stack([logits, np.ones_like(logits)], axis=1)
-    for _ in range(30):
-        p = sigmoid(x @ w)
-        gradient = x.T @ (p - labels) + 1e-3 * w
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
-        w = w - np.linalg.solve(hessian, gradient)
-    return float(w[0]), float(w[1])
-
-
-def train(
+def cross_validate(
     conversations: Sequence[Conversation], lookup: Mapping[str, Vector], seed: int, progress: Progress | None = None
-) -> TrainedConversation:
-    """Cross-validate, then fit the ensemble on everything. `lookup` must hold the anchors' texts too."""
+) -> tuple[OutOfFold, Readings]:
+    """Predictions and readings out of fold, without the final fit."""
     torch.set_num_threads(1)
-    rows = [encode(c, lookup) for c in conversations]
-    extra = [encode(c, lookup, ANCHOR_WEIGHT) for c in anchors()]
-    staged = any(not np.isnan(r.mean) for r in rows)
-    total = (FOLDS + MEMBERS) * (EPOCHS + (WARM_UP if staged else 0))
+    rows = [prepare(c, lookup) for c in conversations if c.messages]
+    extra = [prepare(c, lookup, ANCHOR_WEIGHT) for c in anchors()]
+    oof = out_of_fold(rows, extra, seed, _ticker(FOLDS, FOLD_MEMBERS, rows, progress))
+    return oof, read_out(oof, seed)
+
+
+def _ticker(fits: int, nets: int, rows: Sequence[Prepared], progress: Progress | None) -> Tick:
+    staged = any(r.conversation.mean is not None for r in rows)
+    total = fits * (1 + nets * (EPOCHS + (WARM_UP if staged else 0)))
     done = 0
 
     def tick() -> None:
@@ -248,20 +238,33 @@ def train(
         if progress is not None:
             progress(done, total)
 
-    oof = out_of_fold(conversations, rows, extra, seed, tick)
-    temp = temperature(oof.logits, oof.levels)
-    known = oof.ahead >= 0
-    nets = [fit(rows + extra, seed + 100 + m, tick) for m in range(MEMBERS)]
+    return tick
+
+
+def train(
+    conversations: Sequence[Conversation], lookup: Mapping[str, Vector], seed: int, progress: Progress | None = None
+) -> TrainedConversation:
+    """Cross-validate, then fit the readers on everything. `lookup` must hold the anchors' texts too."""
+    oof, readings = cross_validate(conversations, lookup, seed, progress)
+    rows = [prepare(c, lookup) for c in conversations if c.messages]
+    extra = [prepare(c, lookup, ANCHOR_WEIGHT) for c in anchors()]
+    seeds = [seed + 100 + m for m in range(MEMBERS)]
+    linear, nets = fit_readers(rows + extra, seeds, _ticker(1, MEMBERS, rows, progress))
+    labelled = oof.level >= 0
     return TrainedConversation(
+        lexical=linear,
         members=[export(net) for net in nets],
-        temperature=temp,
-        ahead_scale=platt(oof.ahead_logits[known], oof.ahead[known].astype(float)),
-        base=float(softmax(oof.logits / temp)[:, DISSATISFIED].mean()),
-        metrics=figures(oof, temp, seed),
+        heads=fit_heads(oof),
+        floors=fit_floors(labelled_turns(rows + extra), [c.level for c in conversations if c.level is not None]),
+        alarms=thresholds(readings, seed),
+        base=float((oof.level[labelled] == DISSATISFIED).mean()),
+        metrics={**measure(readings, seed=seed), "turns_only": measure(readings.turns_only(), seed=seed)},
         description={
             "conversations": len(conversations),
-            "labelled_turns": len(oof.levels),
+            "labelled_turns": int(labelled.sum()),
+            "closing_ratings": int((oof.whole >= 0).sum()),
             "languages": sorted({c.language for c in conversations}),
-            "split": f"{FOLDS} folds by conversation (translations of one original together); ensemble of {MEMBERS} fitted on all",
+            "split": f"{FOLDS} folds by conversation (clones and translations of one original together); "
+            f"an ensemble of {MEMBERS} is then fitted on all",
         },
     )

@@ -75,3 +75,18 @@ def test_temperature_finds_the_factor_that_logits_were_scaled_by() -> None:
     logits = rng.normal(size=(4_000, 3))
     labels = np.array([rng.choice(3, p=p) for p in calibration.softmax(logits)])
     assert calibration.temperature(logits * 2.5, labels) == pytest.approx(2.5, rel=0.1)
+
+
+def test_beta_calibration_repairs_a_lopsided_score_and_keeps_its_order() -> None:
+    rng = np.random.default_rng(4)
+    logits = rng.normal(size=5_000) * 2
+    truth = calibration.sigmoid(np.where(logits > 0, 0.4 * logits, 1.6 * logits) - 0.3)
+    labels = (rng.random(5_000) < truth).astype(float)
+    weights = np.array(calibration.fit_beta(logits, labels))
+    repaired = calibration.sigmoid(calibration.beta_inputs(logits) @ weights)
+    assert (
+        metrics.calibration_error(repaired, labels)
+        < 0.03
+        < metrics.calibration_error(calibration.sigmoid(logits), labels)
+    )
+    assert metrics.auc(repaired, labels) == pytest.approx(metrics.auc(logits, labels))

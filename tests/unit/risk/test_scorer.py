@@ -135,7 +135,7 @@ def test_a_poisoned_state_never_becomes_a_score(scorer: ChampionScorer, play: Pl
 def test_the_state_stays_small(play: Play) -> None:
     states = play(*(["where is my order?", "> please wait"] * 60))
     assert len(states[-1].moves) <= 6
-    assert states[-1].hidden.nbytes < 8_192
+    assert states[-1].conversation.hidden.nbytes < 8_192
 
 
 def test_the_encoder_is_the_one_it_was_trained_with(scorer: ChampionScorer) -> None:

@@ -16,7 +16,7 @@ from risk.conversation import data as conversation_data
 from risk.conversation import train as conversation_train
 from risk.embeddings import CachedEncoder
 from risk.evaluate import replay
-from risk.scorer import ChampionScorer
+from risk.scorer import ChampionScorer, floors_of
 
 runner = CliRunner()
 
@@ -30,24 +30,25 @@ def test_training_repeats_to_the_bit(artefact: Artefact, conversations_file: Pat
 def test_a_whole_conversation_at_once_equals_step_by_step(
     artefact: Artefact, scorer: ChampionScorer, conversations_file: Path, encoder: CachedEncoder
 ) -> None:
-    """Batch == single: features and numpy steps give what one pass of the feature extraction gave in training."""
+    """Batch == single: the arrays that training reads give, step by step, the state that serving reaches."""
     conversation = conversation_data.read([conversations_file])[0]
-    lookup = encoder.lookup(m.text for m in conversation.messages)
-    row = conversation_train.encode(conversation, lookup)
-    state = scorer.initial()
-    hidden = scorer._conversation.initial()
+    row = conversation_train.prepare(conversation, encoder.lookup(m.text for m in conversation.messages))
+    served, alone = scorer.initial(), scorer._conversation.initial()
     for i, message in enumerate(conversation.messages):
-        state = scorer.advance(state, lookup[message.text], message)
-        hidden = scorer._conversation.advance(hidden, row.vectors[i], row.features[i])
-    np.testing.assert_array_equal(state.hidden, hidden)
+        served = scorer.advance(served, row.vectors[i], message)
+        alone = scorer._conversation.advance(alone, row.vectors[i], message, row.features[i])
+    np.testing.assert_array_equal(served.conversation.hidden, alone.hidden)
+    assert served.conversation.smoothed == alone.smoothed
 
 
 def test_the_model_learns_what_the_made_up_data_holds(
-    scorer: ChampionScorer, conversations_file: Path, encoder: CachedEncoder
+    artefact: Artefact, scorer: ChampionScorer, conversations_file: Path, encoder: CachedEncoder
 ) -> None:
     conversations = conversation_data.read([conversations_file])
-    turns = replay(scorer, conversations, encoder.lookup(m.text for c in conversations for m in c.messages))
-    assert (turns.levels.argmax(1) == turns.truth).mean() > 0.8
+    lookup = encoder.lookup(m.text for c in conversations for m in c.messages)
+    readings = replay(scorer, floors_of(artefact), conversations, lookup)
+    assert (readings["model"].levels.argmax(1) == readings["model"].truth).mean() > 0.8
+    assert len(readings["tfidf"].truth) == len(readings["model"].truth)
 
 
 def test_vectors_are_encoded_once(conversations_file: Path, encoder: CachedEncoder) -> None:
@@ -89,12 +90,31 @@ def test_the_commands_train_promote_and_evaluate(
             str(out),
             "--cache",
             str(tmp_path / "cache"),
+            "--plot",
+            str(tmp_path / "curve.svg"),
             "--json",
         ],
     )
     assert measured.exit_code == 0, measured.stderr
     figures = json.loads(measured.stdout)
+    named = {
+        "n",
+        "accuracy",
+        "macro_f1",
+        "dissatisfied_auc",
+        "dissatisfied_ap",
+        "forecast_auc",
+        "ece",
+        "early_warning",
+        "baselines",
+    }
+    assert set(figures) == named
     assert set(figures["accuracy"]) == {"value", "low", "high"}
+    assert set(figures["baselines"]) == {"tfidf", "surface"}
+    assert {(w["alpha"], w["h"]) for w in figures["early_warning"]} == {
+        (a, h) for a in (0.05, 0.1, 0.2) for h in (0, 1, 2)
+    }
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
     history = runner.invoke(
         train_app,
         ["history", "--transactions", str(transactions_file), "--base", str(out), "--out", str(out), "--json"],
