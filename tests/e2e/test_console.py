@@ -199,6 +199,36 @@ def test_a_supervisor_watches_unseen_whispers_and_steps_in(demo: Demo, open_page
         expect(mara.locator(".compose")).to_contain_text("Sam holds it: notes only")
 
 
+def test_after_the_customer_has_left_the_agent_wraps_up(demo: Demo, open_page: Open, log_in: LogIn) -> None:
+    page = open_page(f"{demo.url}/console")
+    log_in(page, "mara")
+    with Visitor(demo.url) as customer:
+        customer.say("Thanks, I found it myself")
+        take(page, customer.conv)
+        customer.leave()
+        expect(page.locator(".q.on .q-clock")).to_contain_text("wrap-up")
+        expect(page.locator(".compose")).to_contain_text("Ended: notes only")
+        page.keyboard.press("e")
+        page.get_by_role("radio", name="Saved").check()
+        page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+        expect(page.locator(".head .tag")).to_have_text("resolved")
+    assert rows(demo, "SELECT state, disposition FROM task WHERE conversation_id = ?", customer.conv) == [
+        ("done", "saved")
+    ]
+
+
+def test_a_second_window_takes_the_desk_over(demo: Demo, open_page: Open, log_in: LogIn) -> None:
+    first = open_page(f"{demo.url}/console")
+    log_in(first, "mara")
+    expect(first.get_by_role("button", name=re.compile("^Presence: A"))).to_be_visible()
+    second = first.context.new_page()
+    second.goto(f"{demo.url}/console")
+    expect(first.locator(".banner")).to_contain_text("opened in another window")
+    first.get_by_role("button", name="Use it here").click()
+    expect(first.locator(".banner")).to_have_count(0)
+    expect(second.locator(".banner")).to_contain_text("opened in another window")
+
+
 def test_what_was_written_during_a_cut_is_sent_once_afterwards(demo: Demo, open_page: Open, log_in: LogIn) -> None:
     page = open_page("about:blank")
     live: list[WebSocketRoute] = []

@@ -25,6 +25,7 @@ class Visitor:
             identity = answer.raise_for_status().json()["jwt"]
         body = {"site": SITE, "locale": locale} | ({"identity": identity} if identity else {})
         answer = httpx.post(f"{base}/api/widget/session", json=body, headers={"Origin": base})
+        self.base = base
         self.session: Json = answer.raise_for_status().json()
         self.events: list[Json] = []
         # websockets wants to be opened as a context manager, and so does this class.
@@ -55,6 +56,11 @@ class Visitor:
         cmid = str(uuid4())
         self._socket.send(json.dumps({"t": "escalate", "cmid": cmid, "reason": ""}))
         self._read(lambda frame: frame["t"] == "ack" and frame.get("cmid") == cmid, 10)
+
+    def leave(self) -> None:
+        """Ends the conversation."""
+        headers = {"Origin": self.base, "Authorization": f"Bearer {self.session['token']}"}
+        httpx.post(f"{self.base}/api/widget/resolve", json={"conv": self.conv}, headers=headers).raise_for_status()
 
     def see(self, seq: int) -> None:
         """Tells that everything up to `seq` was seen."""

@@ -77,6 +77,12 @@ function Frame({ logOut }: { logOut: () => void }) {
   }, []);
   useKeys({ on: singleKeys && dialog === null, items, use, ask: setDialog });
 
+  // As with the transcript: what a key in the composer does not change is not drawn again.
+  const queue = useMemo(() => <Queue onOpen={() => setPane("thread")} />, []);
+  const panel = useMemo(
+    () => thread && !thread.error && <Panel thread={thread} items={items} holds={holds} onInsert={use} onPick={pick} />,
+    [thread?.conv, thread?.bundle, thread?.error, thread?.events, thread?.scores, items, holds, use, pick],
+  );
   const unread = useDesk((state) => attention(state).unread + attention(state).offers);
   const tabs: [Pane, string, number][] = [["queue", t("pane.queue"), unread], ["thread", t("pane.thread"), 0], ["panel", t("pane.panel"), 0]];
   return (
@@ -110,12 +116,12 @@ function Frame({ logOut }: { logOut: () => void }) {
         ))}
       </nav>
       <main class="panes">
-        <nav class="pane queue" aria-label={t("pane.queue")}><Queue onOpen={() => setPane("thread")} /></nav>
+        <nav class="pane queue" aria-label={t("pane.queue")}>{queue}</nav>
         <section class="pane thread" id="thread" tabIndex={-1} aria-label={t("pane.thread")}>
           <ThreadPane items={items} ask={setDialog} focusSeq={focusSeq} onPick={pick} />
         </section>
         <section class="pane panel" aria-label={t("pane.panel")}>
-          {thread && !thread.error && <Panel thread={thread} items={items} holds={holds} onInsert={use} onPick={pick} />}
+          {panel}
         </section>
       </main>
       <Toasts />

@@ -33,6 +33,11 @@ export function ThreadPane({ items, ask, focusSeq, onPick }: {
   const holds = useDesk((state) => state.selected !== null && control(state, state.selected).holds);
   const points = useMemo(() => curvePoints(thread?.scores ?? []), [thread?.scores]);
   const moved = useMemo(() => turnThatMoved(points), [points]);
+  // A key in the composer changes the draft alone; a long transcript is not drawn again for it.
+  const messages = useMemo(
+    () => thread && <Messages thread={thread} moved={moved} focusSeq={focusSeq} />,
+    [thread?.conv, thread?.bundle, thread?.events, thread?.notes, thread?.scores, thread?.pending, thread?.typing, thread?.seen, moved, focusSeq],
+  );
   if (!thread) {
     return <Empty title={t("thread.none")} icon="chat">{t("thread.none_text", { key: COMMAND_KEY })}</Empty>;
   }
@@ -48,7 +53,7 @@ export function ThreadPane({ items, ask, focusSeq, onPick }: {
           <Course thread={thread} moved={moved} first={points[0]!.churn} last={points.at(-1)!.churn} onPick={onPick} />
         </div>
       )}
-      <Messages thread={thread} moved={moved} focusSeq={focusSeq} />
+      {messages}
       <Composer thread={thread} holds={holds} holder={card && !holds ? card.agent ?? null : null} items={items} />
     </>
   );
