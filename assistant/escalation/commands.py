@@ -88,9 +88,9 @@ def take_over(connection: Connection, who: Agent, conversation_id: str, *, now: 
     command = machine.TakeOver(who.id, held["assign_epoch"] + 1, may_displace=who.supervises)
     if before is None:
         _must_have_room(connection, who)
-        first = Transition("takeover", 1, who.id, now, {"agent": who.id, "epoch": command.epoch, "reason": "takeover"})
+        first = Transition("takeover", 1, who.id, now, {"agent": who.id, "epoch": command.epoch})
         at_stake = store.estimate_value_at_stake(connection, held, now)
-        after = store.open_task(connection, held, first, reason="takeover", value_at_stake=at_stake)
+        after = store.open_task(connection, held, first, reason=store.TAKEN_OVER, value_at_stake=at_stake)
     else:
         transition = machine.decide(before, command, now)
         _must_have_room(connection, who)

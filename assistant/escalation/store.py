@@ -26,6 +26,7 @@ ESTIMATE_LEAST: Final = 5  # tasks taken within a day, below which no waiting ti
 UNKNOWN_RISK: Final = 0.5  # weight of a customer's yearly value where there is no score
 SAFETY_REASONS: Final = frozenset({"legal", "self_harm", "threat", "injury"})
 SAFETY_PRIORITY: Final = 2.0
+TAKEN_OVER: Final = "takeover"  # reason of a task that nobody asked for: an agent stepped in, and nobody waited
 HELD: Final = ("assigned", "wrap_up")  # states that count against an agent's capacity
 
 
@@ -62,16 +63,9 @@ def escalate(
         ).first()
         if latest is not None:
             return Appended(latest.seq, latest.id, dup=True)
-    data: dict[str, object] = {
-        "reason": reason,
-        "position": _position(connection, row["site_id"], live.id if live else None),
-    }
-    opens_at = closed_until(connection, row["site_id"], now)
-    estimate = _estimate_s(connection, row["site_id"], now)
-    if opens_at is not None:
-        data["opens_at"] = opens_at
-    elif estimate is not None:
-        data["estimate_s"] = estimate
+    data: dict[str, object] = {"reason": reason}
+    if live is None or live.state not in HELD:
+        data |= _prospects(connection, row["site_id"], live.id if live else None, now)
     new = NewEvent(sender, "escalated", data=data, cmid=cmid, reply_to=reply_to)
     appended = append(connection, conversation_id, new, now=now)
     if appended.dup:
@@ -257,6 +251,18 @@ def _write_down(connection: Connection, task_id: str, transition: Transition) ->
     )
 
 
+def _prospects(connection: Connection, site_id: str, live: str | None, now: int) -> dict[str, object]:
+    """What a contact who waits is told: the place in the queue, and when somebody comes, as far as that is known."""
+    prospects: dict[str, object] = {"position": _position(connection, site_id, live)}
+    opens_at = closed_until(connection, site_id, now)
+    estimate = _estimate_s(connection, site_id, now)
+    if opens_at is not None:
+        prospects["opens_at"] = opens_at
+    elif estimate is not None:
+        prospects["estimate_s"] = estimate
+    return prospects
+
+
 def _position(connection: Connection, site_id: str, live: str | None) -> int:
     """Place in the queue from 1: those already waiting, plus this one."""
     waiting = select(func.count()).select_from(task).where(task.c.site_id == site_id, task.c.state == "queued")
@@ -270,7 +276,7 @@ def _estimate_s(connection: Connection, site_id: str, now: int) -> int | None:
     waits: Sequence[int] = sorted(
         connection.execute(
             select(task.c.assigned_at - task.c.queued_at)
-            .where(task.c.site_id == site_id, task.c.assigned_at > now - DAY_MS)
+            .where(task.c.site_id == site_id, task.c.assigned_at > now - DAY_MS, task.c.reason != TAKEN_OVER)
             .order_by(task.c.assigned_at.desc())
             .limit(50)
         ).scalars()

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from assistant.errors import NotFound
 from assistant.escalation import view
+from assistant.escalation.store import TAKEN_OVER
 from assistant.review import model_reports
 from assistant.review.statistics import median, wilson
 from assistant.review.tables import LEAST, Period, Table
@@ -93,12 +94,13 @@ def response(connection: Connection, site_id: str, period: Period) -> Table:
     by_day = _grouped(_tasks(connection, site_id, period), lambda row: period.day(row["queued_at"]))
     for day, drill in period.days():
         rows = by_day.get(day, [])
+        waited = [row for row in rows if row["reason"] != TAKEN_OVER]
         table.add(
             [
                 day,
                 len(rows),
-                _median_s(rows, "queued_at", "assigned_at"),
-                _median_s(rows, "queued_at", "first_reply_at"),
+                _median_s(waited, "queued_at", "assigned_at"),
+                _median_s(waited, "queued_at", "first_reply_at"),
                 _median_s([row for row in rows if row["state"] == "done"], "assigned_at", "done_at"),
                 sum(row["told_waiting_at"] is not None for row in rows),
             ],

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 
 from assistant.errors import Forbidden
 from assistant.escalation.bundle import wallet_entries
+from assistant.escalation.store import TAKEN_OVER
 from assistant.policy import wallet
 from assistant.review.statistics import difference, median
 from assistant.storage.tables import contact, conversation, decision, event, orders, outcome, site, task
@@ -189,7 +190,10 @@ def _agent_response_s(connection: Connection, site_id: str, since: int) -> float
     """Median seconds from the queueing of a task to the agent's first message."""
     waits = connection.execute(
         select(task.c.first_reply_at - task.c.queued_at).where(
-            task.c.site_id == site_id, task.c.created_at > since, task.c.first_reply_at.is_not(None)
+            task.c.site_id == site_id,
+            task.c.created_at > since,
+            task.c.first_reply_at.is_not(None),
+            task.c.reason != TAKEN_OVER,
         )
     ).scalars()
     middle = median([float(wait) for wait in waits], least=LEAST)

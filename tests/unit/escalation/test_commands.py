@@ -82,6 +82,19 @@ def test_a_waiting_time_is_promised_only_when_enough_is_known(shop: Any) -> None
     assert shop.events(conv)[-1]["data"]["estimate_s"] == 30
 
 
+def test_who_asks_again_while_a_person_is_there_is_promised_nothing(shop: Any) -> None:
+    conv, _ = shop.assigned(shop.hire())
+    shop.write(store.escalate, conv, by="contact", reason="asked_for_human", now=shop.now, cmid=cmid())
+    assert shop.events(conv)[-1]["data"] == {"reason": "asked_for_human"}
+
+
+def test_stepping_in_unasked_says_nothing_about_waiting(shop: Any) -> None:
+    agent = shop.hire(capacity=50)
+    for _ in range(9):
+        shop.write(commands.take_over, agent, shop.talk("x"), now=shop.now)
+    assert "estimate_s" not in shop.events(shop.task(shop.escalate())["conversation_id"])[-1]["data"]
+
+
 def test_matters_of_safety_come_first(shop: Any) -> None:
     assert shop.task(shop.escalate(reason="legal"))["priority"] > shop.task(shop.escalate())["priority"]
 
