@@ -25,7 +25,7 @@ _GREETING = re.compile(
 )
 _NUMBER = re.compile(
     r"(?:\b(?:my\s+)?order(?:\s*(?:number|no\.?|nr\.?))?\s*(?:is|:)?\s*#?\s*(?=\d)|订单号?(?:是|为)?\s*[:：#]?\s*(?=\d)|#\s*(?=\d)|\bit'?s\s+#?(?=\d))?"
-    r"\b[A-Za-z]{0,3}-?\d{4,}\b",
+    r"\b[A-Za-z]{0,3}-?\d{4,}\b[.,，。]?",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"[.!?;\n。！？；~～…]+|,\s+|，|\s+-\s+|\b(?:but|because)\b|但是|不过|因为", re.IGNORECASE)

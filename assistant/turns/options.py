@@ -17,7 +17,7 @@ SCORE_ZERO: Final = 0.30
 SCORE_ONE: Final = 1.00
 NEARLY_AS_GOOD: Final = 0.75  # share of the best relevance below which a reply is no alternative to the best one
 NEEDS_PERSON: Final = 0.55  # relevance from which a script that hands over decides
-GUESSED: Final = 0.08  # relevance from which what a customer may have meant is worth asking about
+GUESSED: Final = 0.12  # relevance from which what a customer may have meant is worth asking about
 GUESSES: Final = 3
 # What the intent head must be sure of before a rule's matter is taken as said though its words were not: a missed cry for help is
 # worse than a person called for nothing.
@@ -31,6 +31,7 @@ ASKS_FOR_PERSON: Final[Mapping[str, float]] = {"asks_manager": 0.75, "asks_human
 OFF_TOPIC: Final = "off_topic"
 SURELY_ELSEWHERE: Final = 0.75  # relevance from which a message is told to be none of the shop's matters
 RECORDS: Final = frozenset({"order_no", "return_no"})  # slots that tell what the shop knows
+IDLE: Final = frozenset({"greet", "close", "clarify"})  # stages that are noise to somebody who was promised a person
 REPEATABLE: Final = frozenset({"greet", "close"})  # stages whose wording may be heard twice
 TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
 
@@ -109,7 +110,8 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     options: dict[str, Option] = {}
     usable = [c for c in found.scripts if isinstance(c.document, Script) and c.document.stage != "handoff"]
     barred = {candidate.id: _barred(candidate, found, situation) for candidate in usable}
-    best = max((relevance(c) for c in usable if barred[c.id] is None), default=0.0)
+    # An offer may still be taken away by the policy, so it is no measure for the replies beside it.
+    best = max((relevance(c) for c in usable if barred[c.id] is None and not _is_offer(c)), default=0.0)
     informed = _informed_intents(usable, best)
     for candidate in usable:
         option = _script(candidate, best, situation, barred[candidate.id], informed)
@@ -164,8 +166,8 @@ def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | N
         return _why_no_offer(situation, script.offer.cost)
     if not isinstance(script, Script):
         return None
-    if situation.waiting and script.stage in REPEATABLE:
-        return "waiting"  # no "anything else?" to somebody who was promised a person
+    if situation.waiting and script.stage in IDLE:
+        return "waiting"
     if script.stage == "recommend" and not found.products:
         return "no_products"
     if script.intent == OFF_TOPIC:
@@ -173,6 +175,10 @@ def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | N
     if found.onward and situation.sent.get(script.family) and script.stage not in REPEATABLE:
         return SAID_ALREADY  # a playbook that knows no way on may only say it again
     return None
+
+
+def _is_offer(candidate: Candidate) -> bool:
+    return isinstance(candidate.document, Script) and candidate.document.offer is not None
 
 
 def _onward(
@@ -185,7 +191,7 @@ def _onward(
     """Where the best answer was given already and the customer goes on about it: that a person should take it from here."""
     fit = max((relevance(c) for c in candidates if barred[c.id] == SAID_ALREADY), default=0.0)
     script = next((script for script in found.onward if not situation.sent.get(script.family)), None)
-    if script is None or fit <= best:
+    if script is None or situation.waiting or fit <= best:
         return None
     return _priced(f"reply:{script.id}", "reply", fit, situation, script=script)
 

@@ -434,3 +434,26 @@ async def test_without_a_score_the_learned_uplift_is_not_asked(shop: Any) -> Non
     await shop.turn("where is my parcel")
     assert learned.seen == []
     sound(shop)
+
+
+async def test_a_yes_to_an_offered_colleague_brings_one(shop: Any) -> None:
+    await shop.turn("where is my parcel")
+    shop.say("Shall I hand this to a colleague?", sender="bot", job=False)
+    settled = await shop.turn("yes please")
+    assert settled.kind == "escalate"
+    assert shop.decisions[-1].overrides == ["asks_for_human"]
+    sound(shop)
+
+
+async def test_what_was_said_before_goes_along_to_the_search(shop: Any) -> None:
+    await shop.turn("where is my parcel")
+    await shop.turn("48217")
+    context = shop.retriever.asked[-1][2]
+    assert [(one.kind, one.text) for one in context.readings] == [("core", "48217"), ("context", "where is my parcel 48217")]
+
+
+async def test_products_are_also_sought_with_what_was_said_before(shop: Any) -> None:
+    await shop.turn("a present for my mother")
+    await shop.turn("she likes tea")
+    products = [text for _, text, context in shop.retriever.asked if context.kind == "product"]
+    assert products == ["a present for my mother", "she likes tea", "a present for my mother she likes tea"]

@@ -1,0 +1,57 @@
+"""The packaged playbook against messages as customers write them: what the assistant is let out with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from assistant.turns.examination import Answered, answer, load, summary
+from retrieval import playbook, store
+from retrieval.encoders import load as load_encoder
+
+MESSAGES = Path(__file__).parents[1] / "fixtures" / "messages.jsonl"
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Answered]:
+    encoder = load_encoder("use")
+    scripts, faults = playbook.load(playbook.packaged())
+    messages, wrong = load(MESSAGES)
+    assert not faults
+    assert not wrong
+    snapshot = store.build(tmp_path_factory.mktemp("index"), scripts, [], encoder)
+    return answer(messages, snapshot, encoder)
+
+
+def test_the_fixture_asks_both_languages_alike(answered: Sequence[Answered]) -> None:
+    for language in ("en", "zh"):
+        for split in ("dev", "test"):
+            own = [one for one in answered if (one.message.language, one.message.split) == (language, split)]
+            assert len([one for one in own if one.message.accept]) >= 37
+            assert len([one for one in own if not one.message.accept]) >= 7
+
+
+def test_held_out_messages_are_answered_right(answered: Sequence[Answered]) -> None:
+    figures = summary([one for one in answered if one.message.split == "test"])
+    assert figures["right"] >= 0.85
+    assert figures["confidently_wrong"] <= 0.07
+    assert figures["clarified"] <= 0.10
+    assert figures["out_of_scope_answered"] <= 0.15
+    assert figures["calibration"]["ece"] <= 0.15
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_neither_language_is_left_behind(answered: Sequence[Answered], language: str) -> None:
+    figures = summary([one for one in answered if one.message.split == "test" and one.message.language == language])
+    assert figures["right"] >= 0.80
+    assert figures["accuracy@3"] >= 0.90
+
+
+@pytest.mark.parametrize(
+    "text", ["Hi, the kettle I got last month leaks at the base. Order 47990.", "你好，上次那单羊毛毯怎么还没到？"]
+)
+def test_plain_first_messages_are_not_asked_back(answered: Sequence[Answered], text: str) -> None:
+    (one,) = [one for one in answered if one.message.text == text]
+    assert one.right >= 0.95
