@@ -29,6 +29,7 @@ LEAST_ARM: Final = 100  # rows of either arm
 KNOWN_SHARE: Final = 0.5  # of rows in which a feature must be known
 WIDEST: Final = 0.15  # half width of the average effect's interval beyond which nothing is known
 FOLDS: Final = 3
+CLIP: Final = 0.05  # odds are taken as no longer than this: a little bias against a lot of variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _arms(rows: Sequence[Logged], kind: str, features: Mapping[str, float]) -> A
         x.append([row.features.get(name, median) for name, median in features.items()])
         treated.append(taken == kind)
         y.append(row.reward)
-        propensity.append(of_kind / (of_kind + of_service))
+        propensity.append(min(max(of_kind / (of_kind + of_service), CLIP), 1.0 - CLIP))
     return Arms(
         np.asarray(x, np.float64).reshape(len(y), len(features)),
         np.asarray(treated, np.bool_),
