@@ -112,10 +112,8 @@ def test_a_person_takes_over_and_the_customer_always_knows_who_speaks(
 
     desk = open_page(f"{demo.url}/console")
     log_in(desk, "mara")
-    conv = _conversation(chat)
-    desk.goto(f"{demo.url}/console?conv={conv}")
-    take = desk.locator(".offer .btn.primary").or_(desk.locator(".head-do .btn.primary"))
-    take.first.click()
+    desk.goto(f"{demo.url}/console?conv={chat.conversation}")
+    desk.locator(".head-do .btn.primary").click()
     expect(chat.title).to_have_text("Mara · a person", timeout=20_000)
     expect(chat.log).to_contain_text("Mara joined. The assistant is quiet now.")
     expect(chat.frame.locator(".human")).to_have_count(0)
@@ -131,13 +129,6 @@ def test_a_person_takes_over_and_the_customer_always_knows_who_speaks(
     expect(chat.bubbles("agent")).to_have_text("Hello, this is Mara. I am reading your file.")
     expect(chat.frame.locator(".message.agent .who")).to_have_text("Mara · a person")
     expect(page.locator("staywell-chat .badge")).to_be_hidden()
-
-
-def _conversation(chat: ChatPage) -> str:
-    """The id of the conversation, from the requests that the chat makes with it."""
-    with chat.page.expect_request("**/api/widget/history**", timeout=15_000) as asked:
-        chat.page.reload()
-    return re.search(r"conv=(\w+)", asked.value.url)[1]  # type: ignore[index]
 
 
 def test_the_end_a_rating_a_transcript_and_a_new_beginning(demo: Demo, open_page: Open) -> None:

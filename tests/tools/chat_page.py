@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Frame, FrameLocator, Locator, Page, expect
+import json
+from typing import Any
+
+from playwright.sync_api import Frame, FrameLocator, Locator, Page, WebSocket, expect
 
 
 class ChatPage:
@@ -11,6 +14,16 @@ class ChatPage:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.frame: FrameLocator = page.frame_locator("staywell-chat iframe")
+        self.conversation = ""  # its id, once the chat was greeted
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        def received(payload: str | bytes) -> None:
+            frame: dict[str, Any] = json.loads(payload)
+            if frame["t"] in ("ready", "reset"):
+                self.conversation = frame["conv"]
+
+        socket.on("framereceived", received)
 
     @property
     def launcher(self) -> Locator:

@@ -60,7 +60,6 @@ function setLocale(locale: string): void {
 function setDraft(body: string): void {
   draft = body;
   drafts.set("draft", body);
-  redraw();
 }
 
 function write(body: string): void {
@@ -112,7 +111,8 @@ function heard(message: ToChat): void {
     case "look":
       return paint(message.look);
     case "compose":
-      return setDraft(message.body);
+      setDraft(message.body);
+      return redraw();
   }
 }
 
@@ -144,7 +144,9 @@ function Root() {
     origins: [location.origin, host.origin],
     gate,
     enter,
-    draft,
+    get draft() {
+      return draft;
+    },
     setDraft,
     dispatch: client.dispatch,
     call: client.call,
@@ -155,8 +157,16 @@ function Root() {
   return <App />;
 }
 
+let drawing: ReturnType<typeof setTimeout> | undefined;
+
 client.listen(
-  () => redraw(),
+  () => {
+    // A burst of events is drawn once. Not by animation frames: there are none while the panel is closed.
+    drawing ||= setTimeout(() => {
+      drawing = undefined;
+      redraw();
+    }, 16);
+  },
   (ev) => isNews(ev) && toHost({ t: "event", name: "message", detail: { from: ev.from, kind: ev.kind } }),
   () => toHost({ t: "identity_needed" }),
 );

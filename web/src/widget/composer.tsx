@@ -1,5 +1,5 @@
 /** Where the contact writes; Enter sends, Shift+Enter breaks the line, and an input method's Enter is left alone. */
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "./context.ts";
 
 /** Code points that a message may have, and from where on the rest is counted down. */
@@ -14,6 +14,12 @@ export const focusField = (): void => document.getElementById(FIELD)?.focus();
 export function Composer() {
   const { said, dispatch, draft, setDraft, say } = useChat();
   const field = useRef<HTMLTextAreaElement>(null);
+  // Each key draws the field alone.
+  const [, tick] = useState(0);
+  const change = (text: string) => {
+    setDraft(text);
+    tick((n) => n + 1);
+  };
   const length = [...draft].length;
   const ready = draft.trim() !== "" && length <= MOST;
 
@@ -27,7 +33,7 @@ export function Composer() {
   const send = () => {
     if (!ready) return;
     say(draft);
-    setDraft("");
+    change("");
     focusField();
   };
 
@@ -49,7 +55,7 @@ export function Composer() {
         dir="auto"
         enterkeyhint="send"
         onInput={(event) => {
-          setDraft(event.currentTarget.value);
+          change(event.currentTarget.value);
           dispatch({ on: "write", writing: event.currentTarget.value !== "" });
         }}
         onKeyDown={(event) => {

@@ -61,7 +61,7 @@ export const wantsPerson = (state: ChatState): boolean =>
 /** Short answers under the newest event, as long as nothing was said after it. */
 export function openReplies(state: ChatState): Ev | null {
   const newest = state.events.findLast((ev) => !isHidden(ev));
-  return newest && newest.from === "bot" && !state.outbox.length ? newest : null;
+  return newest?.from === "bot" && state.mode !== "resolved" && !state.outbox.length ? newest : null;
 }
 
 export type Banner = "offline" | "connecting" | "refused" | null;
