@@ -11,6 +11,7 @@ from assistant.errors import Forbidden
 from assistant.escalation import bundle
 from assistant.escalation.service import Desk, DeskDeps
 from assistant.escalation.socket import Console, Consoles
+from assistant.identity import audit
 from assistant.identity.routes import AgentDeps, require_role
 from assistant.storage.tables import contact
 
@@ -30,11 +31,14 @@ def build_router(deps: DeskDeps, consoles: Consoles) -> APIRouter:
 
     @router.get("/api/desk/conversations/{conv}")
     async def conversation(conv: UlidPath, request: Request) -> dict[str, Any]:
+        """The bundle. Reading a conversation that one does not hold is written down in the audit trail."""
         who = (await guard(request)).agent
         now = deps.clock()
         content = await deps.storage.read(
             lambda connection: bundle.build(connection, conv, site_id=who.site_id, now=now, render=deps.render)
         )
+        if content["conversation"]["holder"] != who.sender:
+            await deps.storage.write(lambda connection: audit.note_read(connection, who.sender, conv, now=now))
         return content | {"thresholds": deps.thresholds}
 
     @router.get("/api/desk/history")

@@ -35,6 +35,11 @@ def record(
     connection.execute(insert(audit).values(**row, previous=previous, hash=_hash(previous, row)))
 
 
+def note_read(connection: Connection, actor: str, conversation_id: str, *, now: int) -> None:
+    """Appends that somebody read a transcript."""
+    record(connection, actor=actor, action="transcript_read", object=conversation_id, now=now)
+
+
 def of_site(connection: Connection, site_id: str, *, before: int | None, limit: int) -> list[dict[str, Any]]:
     """What a site's agents did, newest first, with their names; rows with an id below `before`."""
     query = (

@@ -155,7 +155,7 @@ def build_router(deps: DeskDeps) -> APIRouter:
                 connection, conv, site_id=who.site_id, now=now, render=deps.render
             )
         )
-        await deps.storage.write(lambda connection: transcripts.note_read(connection, who, conv, now=now))
+        await deps.storage.write(lambda connection: audit.note_read(connection, who.sender, conv, now=now))
         return content | {"thresholds": deps.thresholds}
 
     @router.post("/conversations/{conv}/reviews")

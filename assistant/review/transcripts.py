@@ -87,11 +87,6 @@ def transcript(
     }
 
 
-def note_read(connection: Connection, who: Agent, conversation_id: str, *, now: int) -> None:
-    """Writes down that a supervisor read a transcript."""
-    audit.record(connection, actor=who.sender, action="transcript_read", object=conversation_id, now=now)
-
-
 def add_review(connection: Connection, who: Agent, conversation_id: str, new: NewReview, *, now: int) -> str:
     """Stores a verdict and an outcome of type `review`, from which the next model learns; returns the review's id.
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from assistant.storage.tables import conversation, event, outcome, suggestion_use, task
+from assistant.storage.tables import audit, conversation, event, outcome, suggestion_use, task
 
 pytestmark = pytest.mark.integration
 
@@ -82,6 +82,65 @@ async def test_from_the_offer_to_the_disposition(desk_server: Any) -> None:
     assert [row.type for row in outcomes] == ["handoff", "disposition"]
     assert outcomes[1].label["disposition"] == "saved"
     assert desk_server.run(lambda c: c.execute(select(suggestion_use.c.use)).scalar_one()) == "edited"
+
+
+async def test_reading_what_one_does_not_hold_is_written_down(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    other = desk_server.talk("private")
+    async with desk_server.browser("anna") as browser:
+        own = desk_server.hold("anna", "hello")
+        for conv in (own, other):
+            assert (await browser.get(f"/api/desk/conversations/{conv}")).status_code == 200
+    read = select(audit.c.object).where(audit.c.action == "transcript_read")
+    assert desk_server.run(lambda c: c.execute(read).scalars().all()) == [other]
+
+
+async def test_transfer_and_snooze_over_the_socket(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    ben_id = desk_server.hire("ben")
+    async with (
+        desk_server.browser("anna") as a,
+        desk_server.browser("ben") as b,
+        a.console() as anna,
+        b.console() as ben,
+    ):
+        conv = desk_server.hold("anna", "about my order")
+        desk = await anna.desk(lambda desk: desk["mine"] and desk["team"][0]["presence"] == "available")
+        assert [(one["id"], one["name"]) for one in desk["team"]] == [(ben_id, "Ben")]
+        until = desk_server.clock() + 60_000
+        await anna.send(t="snooze", conv=conv, assign_epoch=1, until=until)
+        await anna.next("done", command="snooze")
+        await anna.desk(lambda desk: desk["mine"] and desk["mine"][0]["snoozed_until"] == until)
+        passed = {"assign_epoch": 1, "cmid": str(uuid4()), "to": ben_id, "note": "Knows the courier"}
+        await anna.send(t="transfer", conv=conv, **passed)
+        await anna.next("done", command="transfer")
+        card = (await ben.desk(lambda desk: desk["offered"]))["offered"][0]
+        assert card["conv"] == conv
+        await ben.send(t="accept", task=card["task"], offer=card["offer"])
+        assert (await ben.next("done", command="accept"))["assign_epoch"] == 2
+        await ben.send(t="watch", conv=conv)
+        assert (await ben.next("note"))["body"] == "Knows the courier"
+        await ben.next("caught")
+
+
+async def test_a_supervisor_looks_on_unseen(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    desk_server.hire("boss", "supervisor")
+    async with (
+        desk_server.browser("anna") as a,
+        desk_server.browser("boss") as b,
+        a.console() as anna,
+        b.console() as boss,
+    ):
+        conv = desk_server.hold("anna", "hello")
+        await anna.send(t="watch", conv=conv)
+        await anna.next("caught")
+        await boss.send(t="watch", conv=conv, silent=True)
+        await boss.next("caught")
+        assert (await boss.next("watching"))["agents"] == ["Anna"]
+        desk_server.bus.signal(f"conv:{conv}", {"t": "seen", "by": "contact", "seq": 2})
+        assert (await anna.next("seen", seq=2))["conv"] == conv
+        assert not [frame for frame in anna.frames if frame["t"] == "watching"]
 
 
 async def test_back_to_the_assistant_and_taken_over_again(desk_server: Any) -> None:
