@@ -89,6 +89,7 @@ class PostgresBus(LocalBus):
                 while not self._topics and not self._out and not self._closed.is_set():
                     self._something.wait()
             if self._closed.is_set():
+                connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))  # wakes the listener, so that it ends too
                 return
             time.sleep(GATHER_S)
             with self._something:

@@ -36,6 +36,7 @@ from assistant.settings import Settings
 from assistant.storage import migrate
 from assistant.storage.engine import Storage
 from assistant.storage.guard import open_checked
+from tests.tools.chat_client import Contact, new_session
 
 SITE_KEY = "shop"
 SITE_ORIGIN = "https://shop.example"
@@ -134,6 +135,27 @@ async def serving(chat: Chat, port: int, **options: Any) -> AsyncIterator[_Serve
         server.force_exit = True
         await task
         await asyncio.to_thread(chat.close)
+
+
+@dataclass
+class ChatServer:
+    """A chat that is being served, and a way to be a contact of it."""
+
+    chat: Chat
+    base: str
+
+    async def contact(self, token: str | None = None) -> Contact:
+        """A contact with a token, a new guest's by default; not connected yet."""
+        return Contact(self.base, token or (await new_session(self.base))["token"])
+
+
+@asynccontextmanager
+async def serve_chat(folder: Path, **settings: Any) -> AsyncIterator[ChatServer]:
+    """A chat on a port of its own, with a generous rate."""
+    port = free_port()
+    chat = build(folder / "var", port=port, **{"messages_per_10s": 1000, **settings})
+    async with serving(chat, port):
+        yield ChatServer(chat, f"http://127.0.0.1:{port}")
 
 
 def _forget_cmids() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +16,19 @@ from assistant.conversations import store
 from assistant.conversations.store import NewEvent
 from assistant.ids import new_id
 from assistant.storage.tables import agent, conversation, decision, event, outcome, task, wallet_entry
-from tests.tools.chat_server import IDENTITY_SECRET
+from tests.tools.chat_server import IDENTITY_SECRET, ChatServer, serve_chat
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(name="chat_server")
+async def _chat_server_on_each_database(database_url: str, tmp_path: Path) -> AsyncIterator[ChatServer]:
+    async with serve_chat(tmp_path, database_url=database_url) as server:
+        yield server
+
+
+# What is refused before the database is asked need not be tried on both.
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -140,6 +151,7 @@ async def test_a_signed_customer_is_known_and_a_forged_one_is_not(http: httpx.As
         assert refused.json()["message"] == "the identity was not accepted"
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -159,6 +171,7 @@ async def test_bad_session_requests(http: httpx.AsyncClient, body: Any, expected
     assert problem(await http.post("/api/widget/session", json=body)) == expected
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("raw", [b"", b"{", b"[" * 30_000, b'{"site":"\\ud800"}', b"\xff", b'{"site":NaN}'])
 async def test_what_is_no_json_is_no_bug(http: httpx.AsyncClient, raw: bytes) -> None:
     answer = await http.post("/api/widget/session", content=raw, headers={"Content-Type": "application/json"})
@@ -181,6 +194,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(("call", "body"), CALLS)
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer x", "Basic eDp5", "Bearer \u00e9".encode()])
 async def test_every_call_needs_a_token(
@@ -268,6 +282,7 @@ async def test_a_rating_lands_in_both_logs_once_and_may_be_corrected(talk: Talk)
     assert outcomes[1].supersedes == talk.rows(select(outcome.c.id).order_by(outcome.c.id))[0].id
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("score", [0, 6, "5", 4.5, True, None])
 async def test_ratings_go_from_one_to_five(talk: Talk, score: Any) -> None:
     assert problem(await talk.post("csat", score=score)) == (422, "bad_input")
