@@ -23,6 +23,7 @@ from tests.tools.kill_run import ServerProcess
 from tests.tools.stall_run import memory_mib
 
 AT_ONCE = 50
+PING_S = 15.0  # a silent connection would be closed after 40 s
 
 
 async def measure(folder: Path, connections: int) -> dict[str, Any]:
@@ -36,6 +37,13 @@ async def measure(folder: Path, connections: int) -> dict[str, Any]:
         await contact.hello()
         held.append(contact)
 
+    async def keep_alive() -> None:
+        while True:
+            await asyncio.sleep(PING_S)
+            for contact in tuple(held):
+                await contact.say({"t": "ping", "n": 1})
+
+    pinging = asyncio.create_task(keep_alive())
     try:
         token = (await new_session(server.base))["token"]
         marks = [memory_mib(server.pid)]
@@ -49,6 +57,7 @@ async def measure(folder: Path, connections: int) -> dict[str, Any]:
             marks.append(memory_mib(server.pid))
         took = time.monotonic() - began
     finally:
+        pinging.cancel()
         for contact in held:
             contact.socket.transport.abort()
         await server.kill()
