@@ -55,7 +55,7 @@ def check_layout(page: Page, where: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width, where
     outside = page.evaluate(
         """(width) => [...document.querySelectorAll("button, input, select, textarea, a")]
-            .filter((el) => el.offsetParent && !el.closest(".skip, .tiles, .hidden"))
+            .filter((el) => el.offsetParent && !el.closest(".skip, .tiles, .hidden, .topbar nav"))
             .map((el) => [el.outerHTML.slice(0, 120), el.getBoundingClientRect()])
             .filter(([, box]) => box.width && (box.right > width + 1 || box.left < -1) && box.left > -50)
             .map(([html]) => html)""",
@@ -172,6 +172,17 @@ def test_supervisor(demo: Demo, open_page: Open, log_in: LogIn, talked: str, the
     check_layout(page, f"{where} live")
     check_axe(page, f"{where} live")
     keep(page, f"live-{theme}-{language}")
+    for tab in ("reports", "audit"):
+        page.goto(f"{demo.url}/supervisor?tab={tab}")
+        page.locator(".report tbody tr").first.wait_for()
+        settle(page)
+        check_axe(page, f"{where} {tab}")
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            settle(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{where} {tab} {size}"
+        page.set_viewport_size({"width": 1440, "height": 900})
+        keep(page, f"{tab}-{theme}-{language}")
 
 
 def test_five_hundred_conversations(

@@ -147,6 +147,42 @@ def test_the_live_view_shows_who_waits_and_who_is_here(demo: Demo, desk: Page, o
         expect(desk.locator(".view .title")).to_have_text("王丽")
 
 
+def test_reports_open_to_the_transcripts_that_they_count(desk: Page, tmp_path: Path) -> None:
+    desk.get_by_role("link", name="Reports").click()
+    desk.get_by_role("link", name="Churn by language").click()
+    desk.get_by_role("radio", name="90 days").check()
+    expect(desk).to_have_url(re.compile(r"report=churn-by-locale|report=churn-by-language"))
+    line = desk.locator(".report tbody tr").first
+    count = int(line.locator("td").first.inner_text())
+    assert count > 0
+    desk.get_by_role("button", name="Churn", exact=True).click()
+    expect(desk.locator(".report .bar-head")).to_have_text("Churn")
+    with desk.expect_download() as download:
+        desk.get_by_role("link", name="CSV").click()
+    path = tmp_path / "report.csv"
+    download.value.save_as(path)
+    assert str(count) in path.read_text("utf-8-sig")
+    line.get_by_role("link").click()
+    expect(desk.locator(".find-foot [role=status]")).to_contain_text(str(count))
+    desk.go_back()
+    expect(desk.locator(".report tbody tr").first).to_be_visible()
+    for name in ("Volume", "Response times", "Escalations", "Offers", "Agents", "Calibration", "Drift"):
+        desk.get_by_role("link", name=name, exact=True).click()
+        expect(desk.locator(".report .title")).to_have_text(name)
+        expect(desk.locator(".report table, .report .empty").first).to_be_visible()
+
+
+def test_the_audit_trail_tells_who_read_what(desk: Page) -> None:
+    desk.locator(".it").first.click()
+    name = desk.locator(".view .title").inner_text()
+    desk.get_by_role("link", name="Audit").click()
+    expect(desk.locator(".audit .tag")).to_have_text("Chain intact")
+    read = desk.locator(".audit tbody tr", has_text="Read a transcript").first
+    expect(read).to_contain_text("Sam")
+    read.get_by_role("link").click()
+    expect(desk.locator(".view .title")).to_have_text(name)
+
+
 def test_an_agent_is_told_that_the_desk_is_not_theirs(demo: Demo, open_page: Open, log_in: LogIn) -> None:
     page = open_page(f"{demo.url}/supervisor")
     log_in(page, "mara")

@@ -7,7 +7,9 @@ import { cx } from "../ui/parts.tsx";
 import { AccountMenu, type SignedIn } from "../ui/session.tsx";
 import { FigureTiles } from "./figures.tsx";
 import { Live } from "./live.tsx";
-import { readPlace, writePlace, type Place, type Tab } from "./place.ts";
+import { TABS, readPlace, writePlace, type Place, type Tab } from "./place.ts";
+import { Audit } from "./audit.tsx";
+import { Reports } from "./reports.tsx";
 import { Transcripts } from "./transcripts.tsx";
 import type { Figures } from "./types.ts";
 
@@ -22,7 +24,6 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
   useEffect(() => {
     document.title = t("title");
   }, [t]);
-  const tabs: Tab[] = ["live", "transcripts"];
   const go = (tab: Tab) => (event: MouseEvent): void => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
@@ -35,7 +36,7 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
         <h1 class="hidden">{t("title")}</h1>
         <Logo />
         <nav aria-label={t("nav.label")}>
-          {tabs.map((tab) => (
+          {TABS.map((tab) => (
             <a key={tab} class="navlink" href={`/supervisor${writePlace({ ...place, tab })}`} aria-current={place.tab === tab ? "page" : undefined} onClick={go(tab)}>{t(`nav.${tab}`)}</a>
           ))}
           <a class="navlink" href="/console">{t("nav.to_console")}</a>
@@ -44,9 +45,10 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
         <AccountMenu agent={agent} logOut={logOut} />
       </header>
       <FigureTiles figures={figures} retry={reload} />
-      {place.tab === "live"
-        ? <Live api={api} figures={figures.data} onOpen={(conv) => setPlace({ ...place, tab: "transcripts", conv })} />
-        : <Transcripts api={api} place={place} setPlace={setPlace} />}
+      {place.tab === "live" && <Live api={api} figures={figures.data} onOpen={(conv) => setPlace({ ...place, tab: "transcripts", conv })} />}
+      {place.tab === "transcripts" && <Transcripts api={api} place={place} setPlace={setPlace} />}
+      {place.tab === "reports" && <Reports api={api} place={place} setPlace={setPlace} currency={figures.data?.offers.currency ?? "EUR"} />}
+      {place.tab === "audit" && <Audit api={api} place={place} setPlace={setPlace} />}
     </div>
   );
 }

@@ -1,7 +1,8 @@
 // Where the supervisor is, kept in the address: a link to a search or a transcript can be sent to a colleague.
 import { query } from "../ui/api.ts";
 
-export type Tab = "live" | "transcripts";
+export const TABS = ["live", "transcripts", "reports", "audit"] as const;
+export type Tab = (typeof TABS)[number];
 export type Sort = "recent" | "uncertain" | "risk";
 
 export const FILTERS = ["q", "band", "reason", "status", "action", "agent", "locale", "disposition", "escalated", "offer", "csat_max", "from", "to"] as const;
@@ -9,6 +10,10 @@ export type Filter = (typeof FILTERS)[number];
 
 export interface Place {
   tab: Tab;
+  /** The report that is open. */
+  report: string | null;
+  /** How many days the report looks back. */
+  days: number;
   conv: string | null;
   sort: Sort;
   filters: Readonly<Partial<Record<Filter, string>>>;
@@ -17,6 +22,9 @@ export interface Place {
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const LONGEST = 200;
+
+/** Periods of reports, in days. */
+export const PERIODS = [7, 30, 90] as const;
 
 export function readPlace(search: string): Place {
   const params = new URLSearchParams(search);
@@ -30,15 +38,17 @@ export function readPlace(search: string): Place {
   const conv = params.get("conv");
   const sort = params.get("sort");
   return {
-    tab: params.get("tab") === "live" ? "live" : "transcripts",
+    tab: TABS.find((tab) => tab === params.get("tab")) ?? "transcripts",
+    report: /^[a-z-]{1,40}$/.test(params.get("report") ?? "") ? params.get("report") : null,
+    days: PERIODS.find((days) => String(days) === params.get("days")) ?? 30,
     conv: conv && ULID.test(conv) ? conv : null,
     sort: sort === "uncertain" || sort === "risk" ? sort : "recent",
     filters,
   };
 }
 
-export function writePlace({ tab, conv, sort, filters }: Place): string {
-  return query({ tab: tab === "live" ? tab : "", conv, sort: sort === "recent" ? "" : sort, ...filters });
+export function writePlace({ tab, report, days, conv, sort, filters }: Place): string {
+  return query({ tab: tab === "transcripts" ? "" : tab, report, days: days === 30 ? "" : days, conv, sort: sort === "recent" ? "" : sort, ...filters });
 }
 
 /** The start of a local day, UTC ms. */
@@ -64,4 +74,21 @@ export function listQuery({ sort, filters }: Pick<Place, "sort" | "filters">, ex
 export function withFilter(place: Place, name: Filter, value: string | null): Place {
   const { [name]: _dropped, ...rest } = place.filters;
   return { ...place, filters: value ? { ...rest, [name]: value } : rest };
+}
+
+const dateOf = (at: number): string => {
+  const date = new Date(at);
+  return [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+};
+
+/** The transcripts behind a line of a report: its filters as the API names them. */
+export function drillPlace(place: Place, drill: Readonly<Record<string, unknown>>): Place {
+  const filters: Partial<Record<Filter, string>> = {};
+  for (const name of FILTERS) {
+    const value = drill[name];
+    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") filters[name] = String(value);
+  }
+  if (typeof drill["since"] === "number") filters.from = dateOf(drill["since"]);
+  if (typeof drill["until"] === "number") filters.to = dateOf(drill["until"] - 1);
+  return { ...place, tab: "transcripts", conv: null, sort: "recent", filters };
 }

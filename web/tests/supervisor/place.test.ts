@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listQuery, readPlace, withFilter, writePlace } from "../../src/supervisor/place.ts";
+import { drillPlace, listQuery, readPlace, withFilter, writePlace } from "../../src/supervisor/place.ts";
 
 const CONV = "01J00000000000000000000000";
 
 test("the address holds the whole place and gives it back", () => {
   const place = readPlace(`?tab=live&conv=${CONV}&q=broken+kettle&band=high&from=2026-05-01&sort=uncertain`);
-  assert.deepEqual(place, { tab: "live", conv: CONV, sort: "uncertain", filters: { q: "broken kettle", band: "high", from: "2026-05-01" } });
+  assert.deepEqual(place, { tab: "live", report: null, days: 30, conv: CONV, sort: "uncertain", filters: { q: "broken kettle", band: "high", from: "2026-05-01" } });
   assert.deepEqual(readPlace(writePlace(place)), place);
 });
 
 test("what does not belong in an address is passed over", () => {
   const place = readPlace(`?tab=admin&conv=../../etc&sort=;drop&from=yesterday&q=${"x".repeat(500)}&unknown=1`);
-  assert.deepEqual(place, { tab: "transcripts", conv: null, sort: "recent", filters: {} });
+  assert.deepEqual(place, { tab: "transcripts", report: null, days: 30, conv: null, sort: "recent", filters: {} });
   assert.equal(writePlace(place), "");
 });
 
@@ -28,4 +28,12 @@ test("filters are set and taken away", () => {
   const place = withFilter(readPlace(""), "band", "high");
   assert.equal(place.filters.band, "high");
   assert.deepEqual(withFilter(place, "band", null).filters, {});
+});
+
+test("a line of a report opens to the transcripts that it counts", () => {
+  const place = drillPlace(readPlace("?tab=reports&report=volume&days=7&band=high"), {
+    escalated: true, reason: "quality", since: new Date(2026, 4, 1).getTime(), until: new Date(2026, 4, 3).getTime(), unknown: "x",
+  });
+  assert.equal(place.tab, "transcripts");
+  assert.deepEqual(place.filters, { escalated: "true", reason: "quality", from: "2026-05-01", to: "2026-05-02" });
 });
