@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import structlog
@@ -25,6 +26,7 @@ from assistant.ids import new_id
 from assistant.wire import Close, Frame, decode, encode
 
 HELLO_S: Final = 5.0
+MOST_UNGREETED: Final = 200  # sockets that have not said hello
 SILENCE_S: Final = 30.0  # three heartbeats
 SLOW_S: Final = 5.0
 QUEUE: Final = 256
@@ -105,6 +107,16 @@ class Consoles:
 
     def __init__(self) -> None:
         self._live: set[Console] = set()
+        self._ungreeted = 0
+
+    @contextlib.contextmanager
+    def greeting(self) -> Iterator[bool]:
+        """Around the time until a console has said hello; False when too many are at it already."""
+        self._ungreeted += 1
+        try:
+            yield self._ungreeted <= MOST_UNGREETED
+        finally:
+            self._ungreeted -= 1
 
     def add(self, console: Console) -> None:
         """One more."""
@@ -142,8 +154,11 @@ class Console:
         await self._socket.accept()
         code: int | None = Close.BUG
         try:
-            async with asyncio.timeout(HELLO_S):
-                self._session = await self._hello()
+            with self._consoles.greeting() as room:
+                if not room:
+                    raise Closed(Close.OVERLOAD)
+                async with asyncio.timeout(HELLO_S):
+                    self._session = await self._hello()
         except TimeoutError:
             code = Close.TIMEOUT
         except Closed as closed:

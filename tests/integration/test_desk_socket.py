@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 from uuid import uuid4
@@ -48,6 +49,16 @@ async def test_the_first_frame_must_be_a_good_hello(desk_server: Any) -> None:
 async def test_silence_before_hello_is_cut(desk_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assistant.escalation.socket.HELLO_S", 0.2)
     assert await first_answer(desk_server) == 4408
+
+
+async def test_sockets_that_say_nothing_are_bounded(desk_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.escalation.socket.MOST_UNGREETED", 3)
+    url = desk_server.url.replace("http", "ws") + "/ws/desk"
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(connect(url, origin=desk_server.url))
+        assert await first_answer(desk_server) == 1013
+    assert await first_answer(desk_server, "{") == 4400
 
 
 async def test_silence_after_hello_is_cut(desk_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
