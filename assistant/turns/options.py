@@ -22,8 +22,8 @@ GUESSES: Final = 3
 # What the intent head must be sure of before a rule's matter is taken as said though its words were not: a missed cry for help is
 # worse than a person called for nothing.
 CONCERNS: Final[Mapping[str, tuple[str, float]]] = {
-    "self_harm": ("self_harm", 0.35),
-    "emergency": ("injury", 0.60),
+    "self_harm": ("self_harm", 0.25),
+    "emergency": ("injury", 0.45),
     "threat": ("threat", 0.80),
     "legal_threat": ("legal", 0.80),
 }
@@ -72,8 +72,10 @@ class Situation:
 def relevance(candidate: Candidate) -> float:
     """How well a candidate answers what was said, 0..1: the probability that it does, where the intent head could tell."""
     if "intent" in candidate.sources:
-        # What is on record about an order answers the intent however it was worded; an item may be another than was meant.
-        on_record = _on_record(candidate.document) and "order_item" not in candidate.document.slots
+        # What is on record about an order answers the intent however it was worded. An item may be another than was meant,
+        # unless the state of its order is told along with it.
+        slots = candidate.document.slots if isinstance(candidate.document, Script) else ()
+        on_record = _on_record(candidate.document) and ("order_item" not in slots or "order_status" in slots)
         return max(0.0, min(1.0, candidate.sources["intent"] if on_record else candidate.score))
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
 

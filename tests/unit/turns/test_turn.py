@@ -449,7 +449,10 @@ async def test_what_was_said_before_goes_along_to_the_search(shop: Any) -> None:
     await shop.turn("where is my parcel")
     await shop.turn("48217")
     context = shop.retriever.asked[-1][2]
-    assert [(one.kind, one.text) for one in context.readings] == [("core", "48217"), ("context", "where is my parcel 48217")]
+    assert [(one.kind, one.text) for one in context.readings] == [
+        ("core", "48217"),
+        ("context", "where is my parcel 48217"),
+    ]
 
 
 async def test_products_are_also_sought_with_what_was_said_before(shop: Any) -> None:
