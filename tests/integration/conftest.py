@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Select, insert
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from assistant.bus.choose import open_bus
 from assistant.bus.hints import LocalBus
 from assistant.chat.server import server_options
 from assistant.conversations.store import NewEvent, append, open_conversation
@@ -40,6 +41,7 @@ from assistant.settings import Settings
 from assistant.storage.engine import Storage
 from assistant.storage.migrate import upgrade
 from assistant.storage.tables import contact, site
+from tests.tools.postgres import Cluster
 
 PASSWORD = "correct horse battery"
 
@@ -268,16 +270,12 @@ class _Thread:
         assert not self._thread.is_alive()
 
 
-@pytest.fixture
-def desk_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeskServer]:
-    monkeypatch.setattr(
-        "assistant.identity.agents._hasher", PasswordHasher(1, 1024, 1)
-    )  # the real cost is for attackers
-    settings = Settings(data_dir=tmp_path, port=free_port(), _env_file=None)
-    upgrade(settings.url)
-    storage, bus = Storage(settings.url), LocalBus()
+@contextlib.contextmanager
+def serving(settings: Settings, site_id: str | None = None) -> Iterator[DeskServer]:
+    """A worker on its own port, for the given site or for a new one."""
+    storage, bus = Storage(settings.url), open_bus(settings.url)
     desk = DeskServer(storage, bus, settings, Sweeper(storage, bus, lambda: desk.clock(), settings), "")
-    desk.site_id = desk.add_site("shop")
+    desk.site_id = site_id or desk.add_site("shop")
     deps = DeskDeps(storage, bus, desk.clock, settings)
     desk.app = app = FastAPI()
     install_error_handlers(app)
@@ -286,4 +284,32 @@ def desk_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Des
     app.include_router(review_routes.build_router(deps))
     with _Thread(desk, app):
         yield desk
+    bus.close()
     storage.close()
+
+
+@pytest.fixture
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real cost is for attackers."""
+    monkeypatch.setattr("assistant.identity.agents._hasher", PasswordHasher(1, 1024, 1))
+
+
+@pytest.fixture
+def desk_server(tmp_path: Path, _cheap_passwords: None) -> Iterator[DeskServer]:
+    """One worker on SQLite."""
+    settings = Settings(data_dir=tmp_path, port=free_port(), _env_file=None)
+    upgrade(settings.url)
+    with serving(settings) as desk:
+        yield desk
+
+
+@pytest.fixture
+def desk_workers(postgres: Cluster, tmp_path: Path, _cheap_passwords: None) -> Iterator[tuple[DeskServer, DeskServer]]:
+    """Two workers over one PostgreSQL."""
+    common = {"data_dir": tmp_path, "database_url": postgres.migrated()}
+    with (
+        serving(Settings(port=free_port(), _env_file=None, **common)) as one,
+        serving(Settings(port=free_port(), _env_file=None, **common), one.site_id) as other,
+    ):
+        other.agents = one.agents
+        yield one, other
