@@ -39,8 +39,6 @@ export interface Thread {
   draft: Draft;
   /** Events beyond a gap came: what is missing must be asked for again. */
   gap: boolean;
-  /** A contact's turn came after the bundle: drivers and suggestions are of an earlier one. */
-  stale: boolean;
 }
 
 export type Link =
@@ -99,7 +97,7 @@ export const EMPTY_DRAFT: Draft = { text: "", mode: "reply", from: null };
 
 export function emptyThread(conv: string): Thread {
   return {
-    conv, bundle: null, error: null, events: [], scores: [], notes: [], watchers: [], typing: [], seen: 0, pending: [], draft: EMPTY_DRAFT, gap: false, stale: false,
+    conv, bundle: null, error: null, events: [], scores: [], notes: [], watchers: [], typing: [], seen: 0, pending: [], draft: EMPTY_DRAFT, gap: false,
   };
 }
 
@@ -136,7 +134,6 @@ function applyEvent(thread: Thread, ev: Ev): Thread {
     events: [...thread.events, ev],
     pending: ev.from === "agent" && ev.cmid ? without(thread.pending, ev.cmid) : thread.pending,
     typing: ev.from === "contact" ? thread.typing.filter((who) => who !== "contact") : thread.typing,
-    stale: thread.stale || (ev.from === "contact" && ev.kind === "message"),
   };
 }
 
@@ -157,7 +154,6 @@ function applyBundle(thread: Thread, bundle: Bundle): Thread {
     notes: [...bundle.notes, ...(sameEpoch ? thread.notes.filter((note) => !noted.has(note.id)) : [])],
     pending: thread.pending.filter((item) => !bundle.events.some((ev) => ev.cmid === item.cmid && ev.from === "agent")),
     gap: !contiguous,
-    stale: newer.some((ev) => ev.from === "contact" && ev.kind === "message"),
   };
 }
 
@@ -184,7 +180,6 @@ function onFrame(state: State, frame: DeskServerFrame, now: number): State {
       return onThread(state, conv, (thread) => ({
         ...thread,
         scores: byId(thread.scores, score, (item) => item.seq === score.seq).sort((a, b) => a.seq - b.seq),
-        stale: true,
       }));
     }
     case "note": {

@@ -45,10 +45,9 @@ export function Button({ look = "plain", keys, busy = false, children, class: ex
   );
 }
 
-export function IconButton({ label, icon, class: extra, ...rest }: Omit<ButtonProps, "look"> & { label: string; icon: Parameters<typeof Icon>[0]["name"] }) {
-  const { keys: _keys, busy: _busy, ...props } = rest;
+export function IconButton({ label, icon, class: extra, ...rest }: Omit<ButtonProps, "look" | "keys" | "busy"> & { label: string; icon: Parameters<typeof Icon>[0]["name"] }) {
   return (
-    <button type="button" {...props} class={cx("icon-btn", extra)} aria-label={label} title={label}>
+    <button type="button" {...rest} class={cx("icon-btn", extra)} aria-label={label} title={label}>
       <Icon name={icon} />
     </button>
   );
