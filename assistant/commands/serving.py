@@ -20,7 +20,7 @@ from assistant.demo.seed import AGENTS, PASSWORD, seed
 from assistant.errors import Unavailable
 from assistant.identity.keys import installation_secret
 from assistant.settings import Settings
-from assistant.storage.guard import open_checked
+from assistant.storage.guard import open_checked, renew_epochs
 from assistant.storage.migrate import is_current, upgrade
 from assistant.storage.seal import refuse_lost
 
@@ -67,15 +67,28 @@ def demo(
 
 
 @plain_errors
-def migrate(data_dir: DataDir = None) -> None:
+def migrate(
+    data_dir: DataDir = None,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored", help="A PostgreSQL was put back from a backup: clients drop what they know and load it again."
+        ),
+    ] = False,
+) -> None:
     """Brings the database to the schema of this version; makes it where there is none."""
     settings = load_settings(data_dir)
     refuse_lost(settings.url)
     if is_current(settings.url):
         out.print("The database is up to date.")
-        return
-    upgrade(settings.url)
-    out.print("The database was brought up to date.")
+    else:
+        upgrade(settings.url)
+        out.print("The database was brought up to date.")
+    if restored:
+        storage = open_checked(settings.url)
+        count = storage.write_sync(renew_epochs)
+        storage.close()
+        out.print(f"{count} conversations will be loaded anew.")
 
 
 def prepare_demo(settings: Settings, *, past_too: bool, quiet: bool = False) -> Services:

@@ -68,7 +68,7 @@ def open_checked(url: str, **options: Any) -> Storage:
     storage = Storage(url, seal=FileSeal(file), **options)
     try:
         if storage.read_sync(counted) < noted(file):
-            conversations = storage.write_sync(_renew_epochs)
+            conversations = storage.write_sync(renew_epochs)
             log.warning("database_restored", conversations=conversations)
         else:
             storage.write_sync(lambda _connection: None)  # the first fsync: a full or read-only disk shows now
@@ -78,6 +78,6 @@ def open_checked(url: str, **options: Any) -> Storage:
     return storage
 
 
-def _renew_epochs(connection: Connection) -> int:
-    """The log went back in time: cursors that clients hold may name other events now."""
+def renew_epochs(connection: Connection) -> int:
+    """The log went back in time: cursors that clients hold may name other events now. Returns how many conversations there are."""
     return connection.execute(update(conversation).values(epoch=new_id())).rowcount
