@@ -116,8 +116,11 @@ async def stall_run(
     try:
         tokens = [(await new_session(server.base))["token"] for _ in range(stalled)]
         await _fill(server.base, data_dir, tokens)
-        people = [await Contact(server.base, (await new_session(server.base))["token"]).open() for _ in range(normal)]
-        await asyncio.gather(*(person.hello() for person in people))
+        people = []
+        for _ in range(normal):
+            person = await Contact(server.base, (await new_session(server.base))["token"]).open()
+            await person.hello()
+            people.append(person)
 
         async def phase() -> list[float]:
             waits: list[float] = []
