@@ -126,14 +126,39 @@ def beta_inputs(logits: Floats) -> Floats:
 def fit_beta(logits: Floats, labels: Floats) -> tuple[float, float, float]:
     """Beta calibration (Kull, Silva Filho and Flach, 2017): a, b, c of σ(a ln s − b ln(1 − s) + c), monotone in s.
 
-    By Newton's method on the log loss, lightly regularised towards the identity; a and b are kept from falling below 0.
+    By damped Newton steps on the log loss, lightly regularised towards the identity. Where a or b would fall below 0 it is
+    left out and the others are fitted anew, as in the paper.
     """
     x = beta_inputs(logits)
     start = np.array([1.0, 1.0, 0.0])
+    used = [0, 1, 2]
+    while True:
+        w = _newton(x[:, used], labels, start[used])
+        negative = [u for u, value in zip(used, w, strict=True) if u < 2 and value < 0]
+        if not negative:
+            break
+        used = [u for u in used if u not in negative]
+    fitted = dict(zip(used, w.tolist(), strict=True))
+    return fitted.get(0, 0.0), fitted.get(1, 0.0), fitted[2]
+
+
+def _newton(x: Floats, labels: Floats, start: Floats, pull: float = 1e-2) -> Floats:
+    """Weights of a logistic regression on `x`, pulled towards `start`; a step is halved until the loss falls."""
+
+    def loss(w: Floats) -> float:
+        z = x @ w
+        return float((np.logaddexp(0, z) - labels * z).sum() + 0.5 * pull * ((w - start) ** 2).sum())
+
     w = start.copy()
     for _ in range(50):
         p = sigmoid(x @ w)
-        gradient = x.T @ (p - labels) + 1e-2 * (w - start)
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-2 * np.eye(3)
-        w = w - np.linalg.solve(hessian, gradient)
-    return max(0.0, float(w[0])), max(0.0, float(w[1])), float(w[2])
+        gradient = x.T @ (p - labels) + pull * (w - start)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + pull * np.eye(x.shape[1])
+        step = np.linalg.solve(hessian, gradient)
+        before = loss(w)
+        while loss(w - step) > before and np.abs(step).max() > 1e-9:
+            step = step / 2
+        w = w - step
+        if np.abs(step).max() < 1e-9:
+            break
+    return w

@@ -90,3 +90,15 @@ def test_beta_calibration_repairs_a_lopsided_score_and_keeps_its_order() -> None
         < metrics.calibration_error(calibration.sigmoid(logits), labels)
     )
     assert metrics.auc(repaired, labels) == pytest.approx(metrics.auc(logits, labels))
+
+
+def test_beta_calibration_never_turns_a_score_round() -> None:
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=4_000) * 2
+    flat_above = (rng.random(4_000) < calibration.sigmoid(1.5 * np.minimum(logits, -0.5))).astype(float)
+    a, b, c = calibration.fit_beta(logits, flat_above)
+    assert min(a, b) >= 0
+    repaired = calibration.sigmoid(calibration.beta_inputs(np.linspace(-5, 5, 50)) @ np.array([a, b, c]))
+    assert (np.diff(repaired) >= 0).all()
+    honest = calibration.sigmoid(calibration.beta_inputs(logits) @ np.array([a, b, c]))
+    assert metrics.calibration_error(honest, flat_above) < 0.05
