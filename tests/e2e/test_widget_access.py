@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe import check_axe
 from chat_page import ChatPage
 from chat_rows import write_agents, write_events
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import Page, expect
 
 from assistant.conversations.store import NewEvent
 from assistant.ids import new_id
@@ -23,20 +24,7 @@ pytestmark = pytest.mark.e2e
 Demo = Any  # what the fixtures of conftest.py give
 Open = Callable[..., Page]
 
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenfabrik" * 3 + " 这是一段没有任何空格的很长很长的中文文字" * 4
-
-
-def check_axe(frame: Frame | Page, where: str) -> None:
-    assert AXE.is_file(), "axe-core is missing: run npm ci in web/"
-    frame.evaluate(AXE.read_text("utf-8"))
-    found = frame.evaluate(
-        "(rules) => axe.run(document, {runOnly: rules}).then((result) => result.violations.map("
-        "(one) => `${one.impact} ${one.id}: ${one.nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`))",
-        RULES,
-    )
-    assert found == [], where
 
 
 def check_layout(chat: ChatPage, where: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from axe import check_axe
 from chat_page import ChatPage
 from chat_rows import write_events
 from playwright.sync_api import Browser, Page, Route, expect
@@ -170,7 +171,9 @@ def test_the_api_and_its_events(plain: Callable[..., ChatPage]) -> None:
     expect(chat.field).to_have_value("About order 48213")
     assert page.evaluate("window.opened") is True
     chat.field.press("Enter")
+    expect(chat.bubbles("mine")).to_have_text("About order 48213")
     chat.wait_for_reply()
+    page.wait_for_function("window.heard.some(([name, detail]) => name === 'message' && detail.from === 'bot')")
     assert heard(chat, "message")[0] == {"from": "contact"}
     assert {"from": "bot", "kind": "message"} in heard(chat, "message")
     page.evaluate("Staywell.close()")
@@ -277,6 +280,7 @@ def test_consent_and_details_come_before_anything_is_sent(demo: Demo, plain: Cal
     chat.launcher.click()
     go = chat.frame.get_by_role("button", name="Start the chat")
     expect(go).to_be_visible()
+    check_axe(chat.document(), "consent")
     expect(chat.frame.get_by_role("link", name="Privacy notice")).to_have_attribute("href", f"{demo.url}/privacy")
     go.click()
     chat.page.wait_for_timeout(500)
