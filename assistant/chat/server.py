@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from asyncio import TimerHandle
 from asyncio.transports import BaseTransport
 from contextlib import suppress
 from typing import Any, Final
@@ -23,6 +24,8 @@ SEND_BUFFER_BYTES: Final = 128 * 1024  # Linux doubles it
 class ChatProtocol(WebSocketsSansIOProtocol):
     """uvicorn's `websockets-sansio`, with an end to closing."""
 
+    _ending: TimerHandle | None = None
+
     def connection_made(self, transport: BaseTransport) -> None:
         """Bounds what the kernel holds for a client that reads nothing; left alone it would take several mebibytes."""
         raw = transport.get_extra_info("socket")
@@ -31,11 +34,17 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         super().connection_made(transport)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Over: nothing is left to be cut off, and no timer holds what was buffered."""
+        if self._ending is not None:
+            self._ending.cancel()
+        super().connection_lost(exc)
+
     async def send(self, message: Any) -> None:
         """Sends; a close does not wait behind a client that reads nothing, and is followed by the end of the connection."""
         if message["type"] == "websocket.close" and self.handshake_complete and not self.disconnected:
             self.writable.set()
-            self.loop.call_later(CUT_OFF_S, self._cut_off)
+            self._ending = self.loop.call_later(CUT_OFF_S, self._cut_off)
         await super().send(message)
         if (
             message["type"] == "websocket.accept"
