@@ -61,6 +61,7 @@ e2e: $(VENV)/.tested
 	$(BIN)/python -m pytest tests/e2e -m "not long" -q
 
 test: $(VENV)/.tested
+	@$(BIN)/python tests/tools/system.py
 	@$(BIN)/python tests/tools/browser.py
 	$(MAKE) lint
 	$(MAKE) web
