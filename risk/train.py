@@ -28,6 +28,7 @@ from risk.types import Vector
 SEED = 20260901
 # Shares of customers' turns that reach a band: what a service team can look at, not a property of the model.
 ELEVATED_SHARE, HIGH_SHARE = 0.30, 0.10
+EVEN_ODDS = 0.5
 CONVERSATION_PARTS = ("conversation.", "heads.", "lexical.", "floor.", "reasons.")
 
 Report = Callable[[str, int, int], None]  # stage, done, total
@@ -184,12 +185,17 @@ def with_shifts(
 
 
 def fit_bands(model: Artefact, seed: int = SEED) -> Bands:
-    """Thresholds at which the stated shares of turns reach a band, over histories and conversations paired at random."""
+    """Thresholds at which the stated shares of turns reach a band, over histories and conversations paired at random.
+
+    Nobody who is likelier to leave than to stay is called low, however many of them there are: elevated is at most `EVEN_ODDS`.
+    """
     rng = np.random.default_rng(seed)
     past = logit(rng.choice(np.asarray(model.tensors["history.population"], np.float64), 20_000))
     scores = sigmoid(past + rng.choice(np.asarray(model.tensors["conversation.shifts"], np.float64), 20_000))
     elevated, high = np.quantile(scores, [1 - ELEVATED_SHARE, 1 - HIGH_SHARE])
-    shares = f"{ELEVATED_SHARE:.0%} of turns reach elevated, {HIGH_SHARE:.0%} high"
+    elevated = min(elevated, EVEN_ODDS)
+    reached = np.mean(scores >= elevated)
+    shares = f"{reached:.0%} of turns reach elevated, {HIGH_SHARE:.0%} high"
     chosen_from = f"{shares}; training histories × conversations, paired at random"
     version = f"{model.version.rsplit('-', 1)[1]}-1"
     return Bands(round(float(elevated), 3), round(float(high), 3), version, chosen_from, model.settings["alarms"])
