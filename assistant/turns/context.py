@@ -116,6 +116,18 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
+def heard_seqs(connection: Connection, conversation_id: str, upto: int) -> list[int]:
+    """Events that the conversation model has heard up to `upto`, in order: what people and the assistant said, nothing else."""
+    said = select(event.c.seq).where(
+        event.c.conversation_id == conversation_id,
+        event.c.seq <= upto,
+        event.c.body.is_not(None),
+        or_(event.c.kind.in_(MESSAGES), event.c.seq == upto),
+        event.c.sender != "system",
+    )
+    return list(connection.execute(said.order_by(event.c.seq)).scalars())
+
+
 def _role(sender: str) -> Role:
     return "agent" if sender.startswith("agent:") else ("bot" if sender == "bot" else "contact")
 

@@ -13,6 +13,7 @@ from assistant.ids import new_id
 from assistant.policy import rules
 from assistant.policy.types import DecisionContext, Option
 from assistant.storage.tables import conversation, score, turn_vector
+from assistant.turns import context
 from assistant.turns.context import Turn
 from assistant.turns.inference import Reading
 from assistant.turns.look import Look, unhappy_replies
@@ -103,10 +104,7 @@ def write_score(connection: Connection, turn: Turn, evidence: Evidence, now: int
         "need_human": found.need_human,
         "band": found.band,
         "reasons": reasons(found),
-        "drivers": [
-            {"kind": d.kind, "code": d.code, "effect": d.effect, "value": d.value, **({"seq": d.seq} if d.seq else {})}
-            for d in found.drivers
-        ],
+        "drivers": drivers(found, context.heard_seqs(connection, turn.job.conversation_id, turn.job.seq)),
         "features": dict(found.features),
         "versions": dict(found.versions),
         "cold_start": found.cold_start,
@@ -117,6 +115,17 @@ def write_score(connection: Connection, turn: Turn, evidence: Evidence, now: int
         .where(conversation.c.id == turn.job.conversation_id)
         .values(risk=found.churn, band=found.band, reasons=reasons(found))
     )
+
+
+def drivers(found: RiskScore, heard: Sequence[int]) -> list[dict[str, Any]]:
+    """Drivers for the log. The model counts the messages that it heard from 1; the log names a turn by its event's seq."""
+    rows = []
+    for driver in found.drivers:
+        row = {"kind": driver.kind, "code": driver.code, "effect": driver.effect, "value": driver.value}
+        if driver.seq is not None and 0 < driver.seq <= len(heard):
+            row["seq"] = heard[driver.seq - 1]
+        rows.append(row)
+    return rows
 
 
 def write_vectors(connection: Connection, turn: Turn, evidence: Evidence) -> None:
