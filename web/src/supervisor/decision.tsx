@@ -122,7 +122,7 @@ function Candidates({ decision }: { decision: DecisionRow }) {
         {shown.map((candidate) => (
           <tr key={`${candidate.kind}-${candidate.id}`}>
             <th scope="row"><bdi>{oneLine(candidate.id, 60)}</bdi></th>
-            <td>{[whyInWords(i18n, candidate.why ?? []), ...Object.entries(candidate.sources ?? {}).map(([source, score]) => `${i18n.word("why", source)} ${f.count(score, 2)}`)].filter(Boolean).join(" · ")}</td>
+            <td>{[whyInWords(i18n, candidate.why ?? []), ...Object.entries(candidate.sources ?? {}).map(([source, score]) => `${i18n.word("retrieved", source)} ${f.count(score, 2)}`)].filter(Boolean).join(" · ")}</td>
             <td class="num">{candidate.score === undefined ? "" : f.count(candidate.score, 2)}</td>
           </tr>
         ))}
