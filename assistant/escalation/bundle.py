@@ -40,7 +40,8 @@ from retrieval.documents import Product, Script
 
 MOST_EVENTS: Final = 2000
 MOST_ORDERS: Final = 20
-DECISIONS_USED: Final = 3  # suggestions come from the candidates of the latest decisions
+LEAST_FIT: Final = 0.2  # relevance below which a candidate is no suggestion
+DECISIONS_USED: Final = 5  # suggestions come from the candidates of the latest decisions
 MOST_SCRIPTS: Final = 5
 MOST_PRODUCTS: Final = 4
 EARLIER: Final = 50
@@ -290,11 +291,17 @@ def wallet_entries(connection: Connection, site_id: str) -> list[tuple[str, wall
 def _suggestions(
     connection: Connection, row: RowMapping, decisions: Sequence[RowMapping], shop: RowMapping, render: Renderer
 ) -> dict[str, list[dict[str, Any]]]:
-    """Retrieved candidates of the latest decisions, newest first, worded for this contact."""
+    """Candidates of the latest decisions that fit what was said then, the best first, worded for this contact.
+
+    The best of several turns: after a "thank you" the matter is still the one before it.
+    """
     found: dict[str, dict[str, Any]] = {}
     for made in reversed(decisions[-DECISIONS_USED:]):
-        for candidate in sorted(made["candidates"], key=lambda entry: entry.get("rank", 0)):
-            found.setdefault(candidate["id"], candidate)
+        for candidate in made["candidates"]:
+            known = found.get(candidate["id"])
+            if _fit(candidate) >= LEAST_FIT and (known is None or _fit(known) < _fit(candidate)):
+                found[candidate["id"]] = candidate
+    found = dict(sorted(found.items(), key=lambda item: -_fit(item[1])))
     sent = _already_sent(connection, row["id"])
     documents = _documents(connection, shop["id"], list(found), row["locale"])
     scripts: list[dict[str, Any]] = []
@@ -308,6 +315,11 @@ def _suggestions(
             case Product() as document if len(products) < MOST_PRODUCTS:
                 products.append(_product(document, candidate))
     return {"scripts": scripts, "products": products}
+
+
+def _fit(candidate: Mapping[str, Any]) -> float:
+    """Retrieval's relevance, 0..1; none for wordings that no search found, such as asking back."""
+    return float(candidate.get("score") or 0.0)
 
 
 def _script(document: Script, text: str, candidate: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.e2e
 
 SHOTS = os.environ.get("STAYWELL_SCREENSHOTS")
 CUSTOMER = "C1001"  # Jonas Weber: two broken kettles
+OPENING = "Hi, the kettle you sent as a replacement leaks at the base too."
 COMPLAINT = "That is the second broken kettle. I'm done, I'd rather cancel everything."
 LAST_WORDS = "Then do. Thank you, Mara."
 
@@ -55,8 +56,9 @@ def test_customer_agent_and_supervisor(
     log = chat.get_by_role("log")
 
     # The customer is answered by the assistant, and says so when it is too much.
-    say(chat, "Hi, the kettle you sent as a replacement leaks at the base too.")
+    say(chat, OPENING)
     expect(log).to_contain_text(re.compile("Delivered|Seen"))
+    await_answer(demo.database, shop)  # type: ignore[attr-defined]
     say(chat, COMPLAINT)
     say(chat, "I want to talk to a human please")
     expect(log).to_contain_text(re.compile("A person|colleague"))
@@ -103,7 +105,7 @@ def test_customer_agent_and_supervisor(
     desk.get_by_label("Search transcripts").fill("second broken kettle cancel everything")
     desk.get_by_text("Jonas Weber").first.click()
     expect(desk.get_by_text(LAST_WORDS)).to_be_visible()
-    decision = desk.get_by_text(re.compile("Decision: ")).first
+    decision = desk.get_by_text(re.compile("Decision: (Reply|Ask back|Recommend|Offer)")).first
     decision.click()
     expect(desk.get_by_text(re.compile("taken with p")).first).to_be_visible()
     desk.get_by_role("radio", name="Right call").check()
@@ -125,6 +127,18 @@ def take(console: Page, url: str, conv: str) -> None:
     if not holds.count():
         (offered if offered.count() else free).first.click()
     holds.wait_for()
+
+
+def await_answer(database: Path, page: Page) -> None:
+    """Waits until the assistant has answered what was said first."""
+    conv = conversation_of(database, OPENING)
+    for _ in range(150):
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            query = "SELECT count(*) FROM event WHERE conversation_id = ? AND sender = 'bot'"
+            if connection.execute(query, (conv,)).fetchone()[0]:
+                return
+        page.wait_for_timeout(100)
+    pytest.fail("the assistant did not answer within 15 s")
 
 
 def conversation_of(database: Path, body: str) -> str:
