@@ -47,7 +47,11 @@ def build_router(
                 await storage.write(probe)
             except StaywellError as error:
                 problem = error.reason
-        content = {"status": "ready" if problem is None else "unready", "problem": problem, "degraded": dict(degraded())}
+        content = {
+            "status": "ready" if problem is None else "unready",
+            "problem": problem,
+            "degraded": dict(degraded()),
+        }
         return JSONResponse(content, status_code=200 if problem is None else 503)
 
     @router.get("/metrics", include_in_schema=False)
