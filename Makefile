@@ -77,4 +77,4 @@ clean:
 # Pictures for the README and the docs, made by the end-to-end tests.
 screenshots: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
-	STAYWELL_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/e2e/test_journey.py -q
+	STAYWELL_IMAGES=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/e2e/test_journey.py -q

@@ -1,6 +1,6 @@
 """One escalated conversation, seen from three chairs: the customer's, the agent's, the supervisor's.
 
-With STAYWELL_SCREENSHOTS=DIR the pictures of the README are written there (`make screenshots`).
+With STAYWELL_IMAGES=DIR the pictures of the README are written there (`make screenshots`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 pytestmark = pytest.mark.e2e
 
-SHOTS = os.environ.get("STAYWELL_SCREENSHOTS")
+SHOTS = os.environ.get("STAYWELL_IMAGES")
 CUSTOMER = "C1001"  # Jonas Weber: two broken kettles
 OPENING = "Hi, the kettle you sent as a replacement leaks at the base too."
 COMPLAINT = "That is the second broken kettle. I'm done, I'd rather cancel everything."
