@@ -285,7 +285,9 @@ class Collection:
             return np.empty(0, dtype=np.int64)
         place = {name: number for number, name in enumerate(self.head.names)}
         try:
-            return np.asarray([place[self._scripts[min(own.values())].intent] for own in self._variants], dtype=np.int64)
+            return np.asarray(
+                [place[self._scripts[min(own.values())].intent] for own in self._variants], dtype=np.int64
+            )
         except KeyError as fault:
             raise BadSnapshot(f"the intent head does not know {fault}") from fault
 

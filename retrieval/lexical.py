@@ -23,9 +23,9 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 K1, B = 1.2, 0.75
 # Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.
-POSTINGS = 20_000  # or a twentieth of the rows, where that is more
+POSTINGS = 12_000  # or a twentieth of the rows, where that is more
 MOST_TERMS = 64  # words of one query that are looked up
-REFINED = 500  # rows that common words may still move
+REFINED = 256  # rows that common words may still move
 
 
 def write(texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None) -> None:

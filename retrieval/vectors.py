@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 FLAT_UP_TO = 5_000  # rows; above, a graph is faster than looking at every vector
 NEIGHBOURS = 32
 EF_CONSTRUCTION = 160
-EF_SEARCH = 128
+EF_SEARCH = 112
 # A filter that leaves few rows is answered by comparing all of them: exact, and cheaper than a graph walk that mostly meets
 # forbidden rows. A walk widened for a filter costs in proportion to rows / allowed, a scan to allowed; they meet where
 # allowed² is about this many times the rows.
@@ -89,8 +89,10 @@ class DenseIndex:
         if self._flat:
             parameters = faiss.SearchParameters(sel=selector)
         else:
-            # The walk ends after efSearch visited rows, forbidden ones included: widen it by what the filter takes away.
-            wide = max(EF_SEARCH, k) * self.count // allowed
+            # The walk ends after efSearch visited rows, forbidden ones included: widen it where a filter takes most of them away.
+            wide = max(EF_SEARCH, k)
+            if 2 * allowed < self.count:
+                wide = wide * self.count // allowed
             parameters = faiss.SearchParametersHNSW(sel=selector, efSearch=wide)
         near, rows = self._index.search(vector.reshape(1, -1), k, params=parameters)
         cosines = 1.0 - near / 2.0 if self._index.metric_type == faiss.METRIC_L2 else near
