@@ -24,7 +24,7 @@ SCRIPTS: Final = 10
 PRODUCTS: Final = 3
 CLARIFYING: Final = 4
 WORDINGS_KEPT: Final = 256  # sets: sites × languages × what is known
-PRODUCT_RELEVANT: Final = 0.35  # a product search score below it is a shot in the dark
+PRODUCT_RELEVANT: Final = 0.28  # a product search score below it is a shot in the dark
 
 
 @dataclass(frozen=True, slots=True)
