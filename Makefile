@@ -60,16 +60,18 @@ e2e: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
 	$(BIN)/python -m pytest tests/e2e -m "not long" -q
 
+# The browser's driver keeps an event loop running, so the end-to-end tests have a process of their own.
 test: $(VENV)/.tested
 	@$(BIN)/python tests/tools/system.py
 	@$(BIN)/python tests/tools/browser.py
 	$(MAKE) lint
 	$(MAKE) web
-	$(BIN)/python -m pytest tests -m "not long" -q --durations=15
+	$(BIN)/python -m pytest tests/unit tests/integration -m "not long" -q --durations=15
+	$(BIN)/python -m pytest tests/e2e -m "not long" -q --durations=5
 
 long: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
-	$(BIN)/python -m pytest tests -m long -q --timeout=7200
+	$(BIN)/python -m pytest tests/unit tests/integration -m long -q --timeout=7200
 
 clean:
 	rm -rf $(VENV) var .cache web/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

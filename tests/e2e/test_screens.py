@@ -114,10 +114,16 @@ def test_console(demo: Demo, open_page: Open, log_in: LogIn, talked: str, theme:
     check_axe(page, f"{where} queue")
     page.goto(f"{demo.url}/console?conv={talked}")
     page.locator(".curve-row svg").wait_for()
-    take = page.locator(".head-do .btn.primary").or_(page.locator(".offer .btn.primary"))
-    if not page.locator("[aria-keyshortcuts=e]").count() and take.count():
-        take.first.click()
-        page.locator("[aria-keyshortcuts=e]").wait_for()
+    holds, free = page.locator("[aria-keyshortcuts=e]"), page.locator(".head-do .btn.primary")
+    while (
+        not holds.count() and page.locator(".offer").count()
+    ):  # an offer of another conversation would be accepted instead
+        page.keyboard.press("d")
+        page.wait_for_timeout(400)
+    holds.or_(free).first.wait_for()
+    if not holds.count():
+        free.first.click()
+        holds.wait_for()
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         settle(page)
