@@ -61,9 +61,9 @@ def start_demo(folder: Path, *options: str, **environment: str) -> tuple[Demo, s
     pytest.fail(f"the demo was not ready in time:\n{log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all tests of a session, with its earlier conversations played."""
+    """One demo for the tests of a file, with its earlier conversations played: files do not meddle with each other."""
     # Many messages come from one test in a short time; a real contact's limit would only slow it down.
     running, process = start_demo(tmp_path_factory.mktemp("demo"), STAYWELL_MESSAGES_PER_10S="100")
     yield running

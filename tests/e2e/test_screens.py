@@ -85,7 +85,7 @@ def scored(demo: Demo, conv: str) -> int:
 @pytest.fixture(scope="module")
 def talked(demo: Demo) -> str:
     """A conversation with everything in it that screens must cope with; its id."""
-    with Visitor(demo.url, customer="C1001") as customer:
+    with Visitor(demo.url, customer="C1017") as customer:
         for body in ("Hi, the kettle you sent as a replacement leaks too.", "The base. And I need one for Saturday."):
             customer.say(body)
             customer.wait_for("message", "bot", timeout_s=30)

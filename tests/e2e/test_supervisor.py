@@ -35,14 +35,14 @@ def desk(demo: Demo, open_page: Open, log_in: LogIn) -> Page:
 
 
 def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
-    with Visitor(demo.url, customer="C1001") as customer:
+    with Visitor(demo.url, customer="C1021") as customer:
         customer.say("The zebra kettle you sent leaks")
         customer.wait_for("message", "bot")
         conv = customer.conv
     desk.locator("#find").fill("zebra kettle")
     expect(desk.locator(".it")).to_have_count(1)
     desk.locator(".it").click()
-    expect(desk.locator(".view .title")).to_have_text("Jonas Weber")
+    expect(desk.locator(".view .title")).to_have_text("Ben Ito")
     turn = desk.locator(".turn.contact", has_text="zebra kettle")
     expect(turn.locator(".v")).to_contain_text(re.compile(r"[●◆▲] 0\.\d\d"))
     head = turn.locator(".dec-head")

@@ -42,8 +42,8 @@ CODES = {
     "outcome": sorted(TYPES),
     "source": sorted(SOURCES),
     "driver_name": FEATURES,
-    # Only imports report rows, and only a start refuses artefacts: no screen sees those.
-    "error": sorted(error_codes() - {"bad_row", "bad_frame", "bad_artefact", "conflict"}),
+    # Only imports report rows, only a start refuses artefacts, only the log's own writer refuses decisions: no screen sees those.
+    "error": sorted(error_codes() - {"bad_row", "bad_frame", "bad_artefact", "conflict", "unsound_decision"}),
 }
 
 
