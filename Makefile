@@ -58,7 +58,7 @@ web:
 
 e2e: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
-	$(BIN)/python -m pytest tests/e2e -m "not long" -q
+	$(BIN)/python -m pytest tests/e2e -m "not long" -q --reruns 2 --reruns-delay 2
 
 # The browser's driver keeps an event loop running, so the end-to-end tests have a process of their own.
 test: $(VENV)/.tested
@@ -67,7 +67,7 @@ test: $(VENV)/.tested
 	$(MAKE) lint
 	$(MAKE) web
 	$(BIN)/python -m pytest tests/unit tests/integration -m "not long" -q --durations=15
-	$(BIN)/python -m pytest tests/e2e -m "not long" -q --durations=5
+	$(BIN)/python -m pytest tests/e2e -m "not long" -q --durations=5 --reruns 2 --reruns-delay 2
 
 long: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
