@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from axe import check_axe
 from chat_page import ChatPage
-from chat_rows import write_agents, write_events
+from chat_rows import hand_to, write_agents, write_events
 from playwright.sync_api import Page, expect
 
 from assistant.conversations.store import NewEvent
@@ -117,6 +117,7 @@ def test_every_state(demo: Demo, open_page: Open, locale: str, theme: str, size:
     check_axe(chat.document(), f"{where} cards")
     check_layout(chat, f"{where} cards")
 
+    hand_to(demo.database, conversation, mara)
     write_events(
         demo.database,
         conversation,

@@ -119,9 +119,11 @@ def test_a_person_takes_over_and_the_customer_always_knows_who_speaks(
 
     # While the panel is closed an answer is counted on the launcher.
     chat.launcher.click()
+    desk.locator("[aria-keyshortcuts=e]").wait_for()  # Mara holds it
     field = desk.locator("#composer")
     field.fill("Hello, this is Mara. I am reading your file.")
     field.press("Enter")
+    expect(desk.get_by_role("log")).to_contain_text("I am reading your file.")
     expect(page.locator("staywell-chat .badge")).to_have_text("1", timeout=15_000)
     expect(chat.launcher).to_have_accessible_name("Chat, 1 unread")
     chat.launcher.click()

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from assistant.conversations.store import NewEvent, append
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
-from assistant.storage.tables import agent, site
+from assistant.storage.tables import agent, conversation, site
 
 
 def write_events(database: Path, conversation_id: str, events: Iterable[NewEvent]) -> None:
@@ -24,6 +24,14 @@ def write_events(database: Path, conversation_id: str, events: Iterable[NewEvent
             append(connection, conversation_id, new, now=time.time_ns() // 1_000_000)
 
     storage.write_sync(work)
+    storage.close()
+
+
+def hand_to(database: Path, conversation_id: str, holder: str) -> None:
+    """Makes `holder` ('agent:<id>') the only one who may answer, so that the assistant is quiet."""
+    storage = Storage(f"sqlite:///{database.as_posix()}")
+    changed = update(conversation).where(conversation.c.id == conversation_id).values(status="escalated", holder=holder)
+    storage.write_sync(lambda connection: connection.execute(changed).rowcount)
     storage.close()
 
 
