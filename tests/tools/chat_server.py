@@ -25,7 +25,7 @@ from assistant.bus.hints import LocalBus
 from assistant.chat.live import Live
 from assistant.chat.routes import build_router
 from assistant.chat.server import server_options
-from assistant.chat.service import ChatDeps
+from assistant.chat.service import ChatDeps, ChatService, Stored
 from assistant.conversations import store
 from assistant.conversations.store import Appended, NewEvent
 from assistant.http import install_error_handlers
@@ -158,14 +158,26 @@ async def serve_chat(folder: Path, **settings: Any) -> AsyncIterator[ChatServer]
         yield ChatServer(chat, f"http://127.0.0.1:{port}")
 
 
+ACK_HELD_S = 0.03
+
+
 def _forget_cmids() -> None:
-    """Every message is a new one, as if nothing told a resent one from it."""
-    append = store.append
+    """Every message is a new one, as if nothing told a resent one from it.
+
+    The ack is also held back a little, which is no bug: kills then fall between commit and ack on a fast machine too.
+    """
+    append, send = store.append, ChatService.send
 
     def forgetful(connection: Connection, conversation_id: str, new: NewEvent, *, now: int) -> Appended:
         return append(connection, conversation_id, replace(new, cmid=None), now=now)
 
+    async def late(self: ChatService, *arguments: Any, **named: Any) -> Stored:
+        stored = await send(self, *arguments, **named)
+        await asyncio.sleep(ACK_HELD_S)
+        return stored
+
     store.append = forgetful
+    ChatService.send = late  # type: ignore[method-assign]
 
 
 BUGS: dict[str, Callable[[], None]] = {"forget_cmids": _forget_cmids}
