@@ -11,6 +11,7 @@ import asyncio
 import math
 import queue
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ import numpy as np
 import structlog
 
 from assistant.turns.ports import State, Unavailable
+from assistant.turns.served import Served, Shadow
 from retrieval.documents import Encoder, Vector
 from risk.types import History, Message, ModelFault, RiskScore, Scorer
 
@@ -43,7 +45,8 @@ class Heard:
 class Request:
     """A turn to be read. `state` None: from the start; `messages` follow it, the last one is the turn itself.
 
-    `turn_vector` is given when the state has already heard the turn (a retry), and `messages` are empty.
+    `turn_vector` is given when the state has already heard the turn (a retry), and `messages` are empty. `served` are the models
+    that made the state; None takes those that serve now. `customer` decides which of them serves.
     """
 
     state: State | None
@@ -51,6 +54,8 @@ class Request:
     history: History | None
     as_of: int
     turn_vector: Vector | None = None
+    served: Served | None = None
+    customer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,17 @@ class Reading:
     state: State | None = None
     embedded: Mapping[int, Vector] = field(default_factory=dict)
     late: Future[Reading] | None = None
+    shadow: tuple[Shadow, ...] = ()
+    model: str | None = None  # whose score it is
+
+
+@dataclass(frozen=True, slots=True)
+class _Opinion:
+    """One model's part: its score, and its state where it has one."""
+
+    score: RiskScore | Unavailable
+    state: State | None
+    ms: float
 
 
 @dataclass(slots=True)
@@ -81,7 +97,7 @@ class Inference:
         self, encoder: Encoder | Unavailable, scorer: Scorer | Unavailable, *, deadline_ms: int, max_waiting: int = 256
     ) -> None:
         self.encoder = encoder
-        self.scorer = scorer
+        self._served = Served(scorer)
         self._deadline_s = deadline_ms / 1000
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(max_waiting)
         self._replies: OrderedDict[str, Vector] = OrderedDict()
@@ -89,8 +105,22 @@ class Inference:
         self._thread.start()
 
     @property
+    def served(self) -> Served:
+        """The models that serve now."""
+        return self._served
+
+    def swap(self, served: Served) -> None:
+        """Lets other models serve from the next turn on. What waits already is answered by those it was asked of."""
+        self._served = served
+
+    @property
+    def scorer(self) -> Scorer | Unavailable:
+        """The champion."""
+        return self._served.champion
+
+    @property
     def model(self) -> str:
-        """The scorer's version, for caches and the log."""
+        """The champion's version."""
         return "none" if isinstance(self.scorer, Unavailable) else self.scorer.version
 
     @property
@@ -206,22 +236,42 @@ class Inference:
             turn_vector = last.vector if last.vector is not None else embedded[last.seq]
         if turn_vector is None:
             return _nothing("no_turn")
-        if isinstance(self.scorer, Unavailable):
-            return Reading(turn_vector, self.scorer, None, embedded)
-        try:
-            state = self.scorer.initial() if request.state is None else request.state
-            for heard in request.messages:
-                vector = heard.vector if heard.vector is not None else embedded[heard.seq]
-                state = self.scorer.advance(state, vector, heard.message)
-            score = self.scorer.score(state, request.history, request.as_of)
-        except ModelFault:
-            return Reading(turn_vector, Unavailable("model_fault"), None, embedded)
-        except Exception as error:
-            log.error("model_failed", error=type(error).__name__)
-            return Reading(turn_vector, Unavailable("model_failed"), None, embedded)
-        if not _honest(score):
-            return Reading(turn_vector, Unavailable("bad_number"), state, embedded)
-        return Reading(turn_vector, score, state, embedded)
+        served = request.served or self._served
+        arms = served.arms(request.customer)
+        if isinstance(arms, Unavailable):
+            return Reading(turn_vector, arms, None, embedded)
+        opinions = {scorer.version: _opinion(scorer, request, embedded) for scorer in arms if scorer is not None}
+        states = {version: found.state for version, found in opinions.items() if found.state is not None}
+        sound = [version for version, found in opinions.items() if not isinstance(found.score, Unavailable)]
+        # The first serves, unless it is a canary that failed: that costs nobody a turn.
+        lead = sound[0] if sound and arms[0] is served.challenger else arms[0].version
+        shadow = tuple(
+            Shadow(version, found.score.churn, round(found.ms, 3))
+            for version, found in opinions.items()
+            if version != lead and not isinstance(found.score, Unavailable)
+        )
+        return Reading(turn_vector, opinions[lead].score, states or None, embedded, shadow=shadow, model=lead)
+
+
+def _opinion(scorer: Scorer, request: Request, embedded: Mapping[int, Vector]) -> _Opinion:
+    """Moves one model's state on and scores it; a model that fails is answered for, never raised."""
+    started = time.perf_counter()
+
+    def after(score: RiskScore | Unavailable, state: State | None) -> _Opinion:
+        return _Opinion(score, state, (time.perf_counter() - started) * 1000)
+
+    try:
+        state = scorer.initial() if request.state is None else request.state[scorer.version]
+        for heard in request.messages:
+            vector = heard.vector if heard.vector is not None else embedded[heard.seq]
+            state = scorer.advance(state, vector, heard.message)
+        score = scorer.score(state, request.history, request.as_of)
+    except ModelFault:
+        return after(Unavailable("model_fault"), None)
+    except Exception as error:
+        log.error("model_failed", model=scorer.version, error=type(error).__name__)
+        return after(Unavailable("model_failed"), None)
+    return after(score if _honest(score) else Unavailable("bad_number"), state)
 
 
 def _nothing(reason: str) -> Reading:

@@ -33,6 +33,8 @@ class Evidence:
     fingerprint: str
     model_ms: float
     worked_ms: float
+    writer: str = "template"  # who put the reply into words
+    unworded: str | None = None  # why a writer that was asked has not
 
     @property
     def score(self) -> RiskScore | None:
@@ -50,8 +52,7 @@ class Evidence:
         reasons = [
             part.reason for part in (self.reading.turn_vector, self.reading.score) if isinstance(part, Unavailable)
         ]
-        if self.found.unavailable is not None:
-            reasons.append(self.found.unavailable)
+        reasons += [why for why in (self.found.unavailable, self.unworded) if why is not None]
         return tuple(dict.fromkeys(reasons))
 
 
@@ -74,6 +75,7 @@ def decision_columns(turn: Turn, evidence: Evidence, now: int) -> dict[str, Any]
         "high": None if found is None else found.high,
         "band": None if found is None else found.band,
         "reasons": reasons(found),
+        "shadow": [{"version": s.version, "score": s.score, "ms": s.ms} for s in evidence.reading.shadow],
         "latency_ms": evidence.worked_ms,
         "degraded": list(evidence.degraded),
     }
@@ -182,6 +184,7 @@ def versions(evidence: Evidence, policy: str, weighed: DecisionContext) -> dict[
         "encoder": evidence.fingerprint,
         "index": evidence.found.index,
         "policy": policy,
+        "writer": evidence.writer,
         "thresholds": f"clear={rules.CLEAR} need_human={rules.NEED_HUMAN} loop={rules.LOOP_LIMIT}",
         "temperature": repr(weighed.temperature),
     }

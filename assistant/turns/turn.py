@@ -66,7 +66,8 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     """
     started = time.perf_counter()
     parts.metrics.waited.observe(max(0, parts.now() - job.created_at) / 1000)
-    kept = parts.states.before(job.conversation_id, job.seq, parts.inference.model)
+    served = parts.inference.served  # a swap meanwhile leaves this turn with the models that it began with
+    kept = parts.states.before(job.conversation_id, job.seq, served.name)
     turn = await _load(job, parts, after=0 if kept is None else kept.seq)
     if kept is not None and kept.epoch != turn.conversation["epoch"]:  # restored or erased meanwhile
         kept, turn = None, await _load(job, parts, after=0)
@@ -74,7 +75,14 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     asked_at = time.perf_counter()
     parts.metrics.waiting.set(parts.inference.length)
     reading = await parts.inference.read(
-        Request(None if kept is None else kept.state, turn.heard, turn.history, as_of=turn.at)
+        Request(
+            None if kept is None else kept.state,
+            turn.heard,
+            turn.history,
+            as_of=turn.at,
+            served=served,
+            customer=turn.contact["customer_key"],
+        )
     )
     model_s = time.perf_counter() - asked_at
     parts.metrics.model.observe(model_s)
@@ -85,7 +93,7 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     evidence = Evidence(
         reading=reading,
         found=Found(),
-        model=parts.inference.model,
+        model=reading.model or parts.inference.model,
         fingerprint=parts.inference.fingerprint,
         model_ms=model_s * 1000,
         worked_ms=0.0,
@@ -96,7 +104,7 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     now = parts.now()
     settled = await parts.storage.write(lambda connection: settle(connection, turn, evidence, parts.rules, now=now))
 
-    _keep(turn, reading, parts, saved=True)
+    _keep(turn, reading, parts, served.name, saved=True)
     _tell(turn, settled, parts, seconds=time.perf_counter() - started - paused_s)
     return settled
 
@@ -110,15 +118,15 @@ async def fall_back(job: Job, parts: Parts) -> Settled:
     return settled
 
 
-def _keep(turn: Turn, reading: Reading, parts: Parts, *, saved: bool) -> None:
+def _keep(turn: Turn, reading: Reading, parts: Parts, model: str, *, saved: bool) -> None:
     """Remembers the model's state for the next turn; what is late is remembered when it comes."""
     if reading.late is not None:
         asyncio.wrap_future(reading.late).add_done_callback(
-            lambda late: None if late.cancelled() else _keep(turn, late.result(), parts, saved=False)
+            lambda late: None if late.cancelled() else _keep(turn, late.result(), parts, model, saved=False)
         )
     if reading.state is not None:
         unsaved = {} if saved else reading.embedded
-        epoch, model = turn.conversation["epoch"], parts.inference.model
+        epoch = turn.conversation["epoch"]
         parts.states.put(turn.job.conversation_id, Kept(turn.job.seq, epoch, model, reading.state, unsaved))
 
 

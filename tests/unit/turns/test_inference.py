@@ -144,7 +144,7 @@ async def test_stored_vectors_and_known_replies_are_not_embedded_again(make: Any
         Heard(3, Message("contact", "thanks")),
     ]
     answer = await inference.read(Request(None, talk, None, as_of=0))
-    assert answer.state == 3
+    assert answer.state == {"v": 3}
     assert set(answer.embedded) == {2, 3}
     await inference.read(Request(None, [*talk[:2], Heard(3, Message("contact", "again"))], None, as_of=0))
     assert encoder.calls == [["we look into it", "thanks"], ["again"]]
