@@ -25,7 +25,7 @@ from risk.conversation import data as conversation_data
 from risk.early_warning import curve
 from risk.embeddings import CachedEncoder
 from risk.errors import RiskError
-from risk.history.transactions import parse_mapping
+from risk.history.transactions import COLUMNS, parse_mapping
 from risk.history.transactions import read as read_transactions
 from risk.plots import alarm_curve
 from risk.scorer import floors_of
@@ -42,9 +42,7 @@ Data = Annotated[
 ]
 More = Annotated[list[Path] | None, typer.Argument(help="Further files of conversations.")]
 Transactions = Annotated[Path, typer.Option("--transactions", help="CSV or CSV.gz, one line an item or an order.")]
-Map = Annotated[
-    str, typer.Option("--map", help="field=Column,… for customer, order, at, quantity, price, amount, product.")
-]
+Map = Annotated[str, typer.Option("--map", help=f"field=Column,… for {', '.join(COLUMNS)}.")]
 Out = Annotated[Path, typer.Option("--out", help="Registry folder; the artefact becomes a folder in it.")]
 Base = Annotated[
     Path | None, typer.Option("--base", help="Model to take the other branch from. Default: the shipped one.")

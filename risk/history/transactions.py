@@ -23,7 +23,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "price": ("price", "unitprice", "unit_price"),
     "amount": ("amount", "total", "value", "spend"),
     "product": ("product", "stockcode", "product_id", "sku"),
+    "coupon": ("coupon", "voucher", "coupon_code"),
+    "promised": ("promised", "promised_at"),
+    "delivered": ("delivered", "delivered_at"),
 }
+_NO_COUPON = {"", "0", "false", "no", "none"}
 _FORMATS = ("%Y-%m-%d", "%Y%m%d", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S")
 
 
@@ -33,6 +37,9 @@ class _Basket:
     total: float = 0.0
     quantity: float = 0.0
     products: set[str] = field(default_factory=set)
+    coupon: bool = False
+    promised_at: int | None = None
+    delivered_at: int | None = None
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -92,8 +99,11 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None] | None = None) -> dict[str, History]:
     """Customer → history. Lines without a customer are left out; cancellations (a `C` before the order number, or a
-    negative amount) become returns. Raises `DataRefused` with the line of the first bad row. Amounts are kept in
-    hundredths of the file's unit. What happened is taken as known at once: such files carry no time of ingestion."""
+    negative amount) become returns. `coupon` (any text but 0, false, no, none), `promised` and `delivered` may be missing.
+
+    Raises `DataRefused` with the line of the first bad row. Amounts are kept in hundredths of the file's unit. What
+    happened is taken as known at once: such files carry no time of ingestion.
+    """
     bought: dict[str, dict[str, _Basket]] = {}
     returned: dict[str, dict[str, _Basket]] = {}
     line = 0
@@ -119,6 +129,10 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
                 basket.total += abs(amount)
                 basket.quantity += abs(quantity)
                 basket.products.add(get.get("product", ""))
+                basket.coupon |= get.get("coupon", "").lower() not in _NO_COUPON
+                for name in ("promised", "delivered"):
+                    if get.get(name):
+                        setattr(basket, f"{name}_at", _parse_time(get[name]))
                 if progress is not None and line % 20_000 == 0:
                     progress(line)
     except ValueError as broken:
@@ -132,7 +146,17 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
 
 def _history(bought: Mapping[str, _Basket], returned: Mapping[str, _Basket]) -> History:
     orders = [
-        OrderRecord(order, b.at, b.at, round(b.total * 100), round(b.quantity), len(b.products))
+        OrderRecord(
+            order_no=order,
+            ts_event=b.at,
+            ts_ingested=b.at,
+            total=round(b.total * 100),
+            quantity=round(b.quantity),
+            distinct_products=len(b.products),
+            coupon=b.coupon,
+            promised_at=b.promised_at,
+            delivered_at=b.delivered_at,
+        )
         for order, b in bought.items()
     ]
     returns = [ReturnRecord(order, b.at, b.at, round(b.total * 100)) for order, b in returned.items()]

@@ -86,6 +86,19 @@ def test_cancellations_become_returns_and_anonymous_lines_are_left_out(tmp_path:
     assert back.amount == 350
 
 
+def test_coupons_and_delivery_dates_are_read_where_a_shop_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "customer,order,at,amount,coupon,promised,delivered\n"
+        "7,1,2025-01-01,8,SPRING,2025-01-04,2025-01-06\n7,2,2025-02-01,8,no,,\n"
+    )
+    first, second = transactions.read(path, {})["7"].orders
+    assert (first.coupon, second.coupon) == (True, False)
+    assert first.promised_at is not None
+    assert first.delivered_at == first.promised_at + 2 * DAY
+    assert second.promised_at is None
+
+
 @pytest.mark.parametrize("stamp", ["2025-03-01", "20250301", "2025-03-01T00:00:00Z", "3/1/2025 0:00", "2025/03/01"])
 def test_common_forms_of_a_date_are_read(tmp_path: Path, stamp: str) -> None:
     path = tmp_path / "t.csv"
