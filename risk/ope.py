@@ -64,6 +64,7 @@ class Judged:
     largest_weight: float
     logged: Estimate
     estimates: Mapping[str, Estimate] | None
+    lead: Estimate | None  # doubly robust, over the logged policy on the same rows: what both share cancels out
     refused: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -79,6 +80,7 @@ class Judged:
             "estimates": None
             if self.estimates is None
             else {name: found.as_json() for name, found in self.estimates.items()},
+            "lead": None if self.lead is None else self.lead.as_json(),
             "refused": list(self.refused),
         }
 
@@ -272,6 +274,7 @@ def evaluate(
     ess = effective_size(weights)
     refused = _refusals(weights, ess)
     estimates: dict[str, Estimate] | None = None
+    lead: Estimate | None = None
     if not refused:
         direct, fitted = _model(rows, target, rewards, customer, seed)
         doubly = direct + weights * (rewards - fitted)
@@ -281,6 +284,7 @@ def evaluate(
             "snips": _around(snips, weights * (rewards - snips) / weights.mean(), customer),
             "dr": _mean(doubly, customer),
         }
+        lead = _mean(doubly - rewards, customer)
     return Judged(
         policy=name,
         n=len(rows),
@@ -290,6 +294,7 @@ def evaluate(
         largest_weight=float(weights.max()),
         logged=_mean(rewards, customer),
         estimates=estimates,
+        lead=lead,
         refused=refused,
     )
 
