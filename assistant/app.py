@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.middleware.gzip import GZipMiddleware
 
 from assistant import pages
@@ -31,10 +33,14 @@ from assistant.escalation.socket import Consoles
 from assistant.escalation.sweeper import Sweeper
 from assistant.health import build_router as health_router
 from assistant.http import BodyLimit, SecurityHeaders, install_error_handlers
+from assistant.identity.fetching import Reach, fetch_json
+from assistant.identity.jwks import KeySets
 from assistant.identity.keys import installation_secret
 from assistant.identity.routes import AgentDeps
 from assistant.identity.routes import build_router as agents_router
 from assistant.identity.sites import SiteDirectory
+from assistant.identity.trust import Identities
+from assistant.models import Models, bands_of
 from assistant.outcomes.maturity import Maturing
 from assistant.retrievers import SiteRetrievers
 from assistant.review.routes import build_router as review_router
@@ -49,17 +55,19 @@ from assistant.turns.inference import Inference
 from assistant.turns.metrics import TurnMetrics
 from assistant.turns.ports import Unavailable
 from assistant.turns.runner import Runner
+from assistant.turns.served import Served
 from assistant.turns.settle import Rules
 from assistant.turns.states import StateCache
 from assistant.turns.suggestions import word_suggestion
 from assistant.turns.turn import Parts
+from assistant.writers.metrics import WriterMetrics
+from assistant.writers.nearness import Nearness
+from assistant.writers.openai import Endpoint, OpenAiWriter
+from assistant.writers.rephrasing import Writers
 from retrieval import encoders
 from retrieval.collection import Progress
 from retrieval.documents import Encoder
 from risk.errors import ArtefactRefused
-from risk.registry import load_champion
-from risk.scorer import ChampionScorer
-from risk.types import Scorer
 from risk.uplift.model import UpliftModel
 
 log = structlog.get_logger()
@@ -80,10 +88,12 @@ class Services:
     bus: LocalBus
     sites: SiteDirectory
     retrievers: SiteRetrievers
+    models: Models
     inference: Inference
     finder: Finder
-    registry: CollectorRegistry
+    registry: CollectorRegistry  # what /metrics shows
     parts: Parts
+    nearness: Nearness | None
     chat: ChatDeps
 
     @property
@@ -93,25 +103,36 @@ class Services:
         for name, part in (("encoder", self.inference.encoder), ("model", self.inference.scorer)):
             if isinstance(part, Unavailable):
                 found[name] = part.reason
+        if self.models.refused is not None:
+            found.setdefault("model", self.models.refused)
+        if self.parts.writers.resting:
+            found["writer"] = "the language model fails: the template speaks"
+        elif self.settings.writer_base is not None and self.nearness is None:
+            found["writer"] = "no encoder to check a language model's words with: the template speaks"
         return found
 
     def close(self) -> None:
         """Lets go of everything, storage last."""
         self.inference.close()
         self.finder.close()
+        if self.nearness is not None:
+            self.nearness.close()
         self.bus.close()
         self.storage.close()
 
 
-def build_services(settings: Settings, *, progress: Progress | None = None) -> Services:
+def build_services(
+    settings: Settings, *, progress: Progress | None = None, metrics_of_all: Path | None = None
+) -> Services:
     """Opens database, models and indices. A missing or damaged model or index is reported as degraded; a database that cannot be
-    trusted raises Unavailable."""
+    trusted raises Unavailable. `metrics_of_all`: where several workers keep their figures, so that /metrics of each shows all."""
     secret = installation_secret(settings)
     registry = CollectorRegistry()
     storage = open_checked(settings.url, on_batch=StorageMetrics(registry))
     bus = open_bus(settings.url)
     encoder = _encoder(settings)
-    scorer = _scorer(settings, encoder)
+    models = Models(settings, "none" if isinstance(encoder, Unavailable) else encoder.fingerprint)
+    served = Served(Unavailable("no encoder to score with")) if isinstance(encoder, Unavailable) else models.load()
     retrievers = SiteRetrievers(
         storage,
         None if isinstance(encoder, Unavailable) else encoder,
@@ -122,7 +143,9 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     sites = SiteDirectory(storage, clock)
-    inference = Inference(encoder, scorer, deadline_ms=settings.model_deadline_ms)
+    inference = Inference(encoder, served.champion, deadline_ms=settings.model_deadline_ms)
+    inference.swap(served)
+    nearness = None if isinstance(encoder, Unavailable) or settings.writer_base is None else Nearness(encoder)
     finder = Finder(retrievers, inference.encoder, deadline_ms=settings.model_deadline_ms)
     parts = Parts(
         storage=storage,
@@ -141,6 +164,7 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
         ),
         burst_pause_ms=settings.burst_pause_ms,
         attempts=settings.turn_attempts,
+        writers=_writers(settings, nearness, WriterMetrics(registry)),
     )
     chat = ChatDeps(
         storage=storage,
@@ -150,6 +174,9 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
         sites=sites,
         secret=secret,
         metrics=ChatMetrics(registry),
+        identities=Identities(
+            KeySets(partial(fetch_json, reach=Reach(settings.private_key_urls, settings.private_key_urls)))
+        ),
     )
     services = Services(
         settings=settings,
@@ -158,10 +185,12 @@ def build_services(settings: Settings, *, progress: Progress | None = None) -> S
         bus=bus,
         sites=sites,
         retrievers=retrievers,
+        models=models,
         inference=inference,
         finder=finder,
-        registry=registry,
+        registry=registry if metrics_of_all is None else _shared(metrics_of_all),
         parts=parts,
+        nearness=nearness,
         chat=chat,
     )
     for name, why in services.degraded.items():
@@ -181,7 +210,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
         clock,
         settings,
         render=word_suggestion,
-        thresholds=_thresholds(services.inference.scorer),
+        thresholds=lambda: bands_of(services.inference.served),
     )
     runner = Runner(services.parts, lease_ms=settings.turn_lease_ms)
     sweeper = Sweeper(services.storage, services.bus, clock, settings)
@@ -194,6 +223,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
             asyncio.create_task(_forever("maturing", maturing.run), name="maturing"),
             asyncio.create_task(_forever("sweeper", sweeper.run), name="sweeper"),
             asyncio.create_task(_forever("index", services.retrievers.watch), name="index"),
+            asyncio.create_task(_forever("models", lambda: services.models.watch(services.inference)), name="models"),
         ]
         try:
             yield
@@ -203,6 +233,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
+            await services.parts.writers.close()
 
     app = FastAPI(
         title="Staywell",
@@ -256,6 +287,13 @@ async def _forever(name: str, work: Callable[[], Any]) -> None:
             return
 
 
+def _shared(folder: Path) -> CollectorRegistry:
+    """The figures of all workers; those of their processes (memory, descriptors) are not among them."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(folder))
+    return registry
+
+
 def _encoder(settings: Settings) -> Encoder | Unavailable:
     try:
         encoder = encoders.load(settings.encoder)
@@ -263,6 +301,23 @@ def _encoder(settings: Settings) -> Encoder | Unavailable:
     except Exception as error:  # a missing package, a damaged file: the shop must still be able to answer
         return Unavailable(f"encoder '{settings.encoder}': {error}")
     return encoder
+
+
+def _writers(settings: Settings, nearness: Nearness | None, metrics: WriterMetrics) -> Writers:
+    """The reply writers. A model's words are not used where nothing can compare them with what was approved."""
+    model = None
+    if nearness is not None and settings.writer_base is not None and settings.writer_model is not None:
+        key = None if settings.writer_key is None else settings.writer_key.get_secret_value()
+        model = OpenAiWriter(Endpoint(settings.writer_base, settings.writer_model, key, settings.writer_max_tokens))
+    return Writers(
+        model,
+        default=settings.writer,
+        timeout_ms=settings.writer_timeout_ms,
+        calls_per_minute=settings.writer_calls_per_minute,
+        metrics=metrics,
+        now=clock,
+        strays=None if nearness is None else nearness.strays,
+    )
 
 
 def _uplift(settings: Settings) -> UpliftModel | None:
@@ -275,20 +330,3 @@ def _uplift(settings: Settings) -> UpliftModel | None:
     except ArtefactRefused as error:
         log.error("uplift_refused", reason=str(error))
         return None
-
-
-def _thresholds(scorer: Scorer | Unavailable) -> dict[str, float] | None:
-    """Where the bands of the serving model begin, for the curves on the screens."""
-    if not isinstance(scorer, ChampionScorer):
-        return None
-    return {"elevated": scorer.bands.elevated, "high": scorer.bands.high}
-
-
-def _scorer(settings: Settings, encoder: Encoder | Unavailable) -> Scorer | Unavailable:
-    if isinstance(encoder, Unavailable):
-        return Unavailable("no encoder to score with")
-    path: Path | None = settings.model_dir
-    try:
-        return load_champion(path, encoder_fingerprint=encoder.fingerprint)
-    except (ArtefactRefused, OSError, ValueError) as error:
-        return Unavailable(str(error))

@@ -39,7 +39,7 @@ def build_router(deps: DeskDeps, consoles: Consoles) -> APIRouter:
         )
         if content["conversation"]["holder"] != who.sender:
             await deps.storage.write(lambda connection: audit.note_read(connection, who.sender, conv, now=now))
-        return content | {"thresholds": deps.thresholds}
+        return content | {"thresholds": deps.thresholds()}
 
     @router.get("/api/desk/history")
     async def history(contact: UlidQuery, request: Request) -> dict[str, Any]:

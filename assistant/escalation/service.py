@@ -28,7 +28,7 @@ T = TypeVar("T")
 class DeskDeps:
     """What the desk needs. `clock` gives UTC ms; `render` words a script for a contact (see `rendering`).
 
-    `thresholds`: where the risk bands begin, {elevated, high}, for the curve; None without a model.
+    `thresholds` tells where the risk bands begin, {elevated, high}, for the curve; None without a model.
     """
 
     storage: Storage
@@ -36,7 +36,7 @@ class DeskDeps:
     clock: Callable[[], int]
     settings: Settings
     render: Renderer = field(default=as_written)
-    thresholds: Mapping[str, float] | None = None
+    thresholds: Callable[[], Mapping[str, float] | None] = lambda: None
 
 
 class Desk:

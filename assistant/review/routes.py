@@ -156,7 +156,7 @@ def build_router(deps: DeskDeps) -> APIRouter:
             )
         )
         await deps.storage.write(lambda connection: audit.note_read(connection, who.sender, conv, now=now))
-        return content | {"thresholds": deps.thresholds}
+        return content | {"thresholds": deps.thresholds()}
 
     @router.post("/conversations/{conv}/reviews")
     async def add_review(conv: UlidPath, body: ReviewBody, request: Request) -> dict[str, str]:

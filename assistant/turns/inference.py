@@ -22,7 +22,7 @@ import numpy as np
 import structlog
 
 from assistant.turns.ports import State, Unavailable
-from assistant.turns.served import Served, Shadow
+from assistant.turns.served import Health, Served, Shadow
 from retrieval.documents import Encoder, Vector
 from risk.types import History, Message, ModelFault, RiskScore, Scorer
 
@@ -98,6 +98,7 @@ class Inference:
     ) -> None:
         self.encoder = encoder
         self._served = Served(scorer)
+        self._health: dict[str, Health] = {}
         self._deadline_s = deadline_ms / 1000
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(max_waiting)
         self._replies: OrderedDict[str, Vector] = OrderedDict()
@@ -112,6 +113,10 @@ class Inference:
     def swap(self, served: Served) -> None:
         """Lets other models serve from the next turn on. What waits already is answered by those it was asked of."""
         self._served = served
+
+    def health(self, version: str) -> Health:
+        """How a model did lately."""
+        return self._health.setdefault(version, Health())
 
     @property
     def scorer(self) -> Scorer | Unavailable:
@@ -241,6 +246,8 @@ class Inference:
         if isinstance(arms, Unavailable):
             return Reading(turn_vector, arms, None, embedded)
         opinions = {scorer.version: _opinion(scorer, request, embedded) for scorer in arms if scorer is not None}
+        for version, found in opinions.items():
+            self.health(version).note(sound=not isinstance(found.score, Unavailable), ms=found.ms)
         states = {version: found.state for version, found in opinions.items() if found.state is not None}
         sound = [version for version, found in opinions.items() if not isinstance(found.score, Unavailable)]
         # The first serves, unless it is a canary that failed: that costs nobody a turn.

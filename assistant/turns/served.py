@@ -7,7 +7,10 @@ hash of the challenger's version and their key, so that one customer meets one m
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
+
+import numpy as np
 
 from assistant.turns.ports import Unavailable
 from risk.types import Scorer
@@ -54,3 +57,31 @@ def place(version: str, customer: str) -> float:
     """Where a customer stands among those to be allocated, uniform in [0, 1)."""
     digest = hashlib.sha256(f"canary:{version}:{customer}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
+
+
+class Health:
+    """How a model did in the last turns that it was asked about. Written by one thread; read by any."""
+
+    def __init__(self, size: int = 200) -> None:
+        self._turns: deque[tuple[bool, float]] = deque(maxlen=size)
+
+    def note(self, *, sound: bool, ms: float) -> None:
+        """One turn: whether the model gave an honest number, and how long it took."""
+        self._turns.append((sound, ms))
+
+    @property
+    def turns(self) -> int:
+        """How many turns are remembered."""
+        return len(self._turns)
+
+    @property
+    def failed(self) -> float:
+        """Share of turns without a number; 0 before the first."""
+        turns = list(self._turns)
+        return sum(not sound for sound, _ in turns) / len(turns) if turns else 0.0
+
+    @property
+    def p95_ms(self) -> float:
+        """95th percentile of the time a turn took; 0 before the first."""
+        turns = list(self._turns)
+        return float(np.quantile([ms for _, ms in turns], 0.95)) if turns else 0.0
