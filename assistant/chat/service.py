@@ -22,6 +22,7 @@ from assistant.escalation.store import escalate
 from assistant.identity import widget
 from assistant.identity.keys import derive
 from assistant.identity.sites import Site, SiteDirectory
+from assistant.identity.trust import Identities
 from assistant.identity.widget import Access, Opened
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
@@ -43,6 +44,7 @@ class ChatDeps:
     sites: SiteDirectory
     secret: bytes
     metrics: ChatMetrics = field(default_factory=ChatMetrics)
+    identities: Identities = field(default_factory=Identities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,12 @@ class ChatService:
     async def open_session(
         self, site: Site, identity: str | None, resume: str | None, locale: str | None
     ) -> tuple[Opened, RowMapping | None]:
-        """A widget token, and the contact's open conversation if there is one. Raises NotAllowed for a bad identity."""
+        """A widget token, and the contact's open conversation if there is one. Raises NotAllowed for a bad identity, Unavailable
+        when the keys to check it with cannot be fetched."""
         now = self._deps.clock()
         said = None
         if identity is not None:
-            said = widget.verify_identity(identity, secret=site.identity_secret, site_key=site.key, now=now)
+            said = await self._deps.identities.read(site, identity, now)
 
         def work(connection: Connection) -> tuple[Opened, RowMapping | None]:
             opened = widget.open_session(

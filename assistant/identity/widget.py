@@ -7,13 +7,13 @@ none, so that logging out of the shop ends the chat's access with the token.
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from joserfc import jwt
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import OctKey
+from joserfc.errors import JoseError
+from joserfc.jwk import Key
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from assistant.conversations import contacts
@@ -51,6 +51,7 @@ class Access:
     contact_id: str
     verified: bool
     expires_at: int
+    token_hash: str = ""  # names the token inside the server, so that it can be taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +64,37 @@ class Opened:
     contact: RowMapping
 
 
-def verify_identity(token: str, *, secret: str | None, site_key: str, now: int) -> Identity:
-    """Reads the shop's identity JWT: HS256 only, `aud` is the site key, `exp` within 5 minutes (leeway 60 s), `sub` present.
+def refusal() -> NotAllowed:
+    """What every identity token that is not accepted is answered with."""
+    return NotAllowed(_REFUSAL, code="identity")
+
+
+def read_identity(token: str, *, key: Key | None, algorithms: Sequence[str], site_key: str, now: int) -> Identity:
+    """Reads the shop's identity JWT: signed with `key` by one of `algorithms`, `aud` is the site key, `exp` within 5 minutes and,
+    where `iat` says when it was made, at most 5 minutes after that (leeway 60 s), `sub` present.
 
     Optional claims: name, email, locale, region. Raises NotAllowed with the same text whatever is wrong.
     """
-    refusal = NotAllowed(_REFUSAL, code="identity")
-    if not secret:
-        raise refusal
+    if key is None:
+        raise refusal()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SecurityWarning)  # a short secret is the shop's choice; we made it long
-            claims = jwt.decode(token, OctKey.import_key(secret), algorithms=["HS256"]).claims
-            registry = jwt.JWTClaimsRegistry(
-                now=now // 1000,
-                leeway=LEEWAY_S,
-                aud={"essential": True, "value": site_key},
-                exp={"essential": True},
-                sub={"essential": True},
-            )
-            registry.validate(claims)
+        claims = jwt.decode(token, key, algorithms=list(algorithms)).claims
+        registry = jwt.JWTClaimsRegistry(
+            now=now // 1000,
+            leeway=LEEWAY_S,
+            aud={"essential": True, "value": site_key},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        registry.validate(claims)
     except (JoseError, ValueError, TypeError, OverflowError, RecursionError):
-        raise refusal from None
-    latest = now // 1000 + IDENTITY_LIFE_S + LEEWAY_S
+        raise refusal() from None
+    latest = min(now // 1000 + LEEWAY_S, claims.get("iat", now // 1000 + LEEWAY_S)) + IDENTITY_LIFE_S
     if not claims["exp"] <= latest or not claims["sub"].strip():  # said so that NaN fails too
-        raise refusal
+        raise refusal()
     said = {name: claims[name] for name in _LIMITS if claims.get(name) is not None}
     if any(not _fits(value, _LIMITS[name]) for name, value in said.items()):
-        raise refusal
+        raise refusal()
     return Identity(**said)
 
 
@@ -166,14 +170,15 @@ def open_session(
 
 def check_token(connection: Connection, token: str, *, now: int) -> Access:
     """What `token` allows. Raises NotAllowed with the same text for unknown and expired ones."""
+    token_hash = hash_token(token)
     row = connection.execute(
         select(
             widget_token.c.site_id, widget_token.c.contact_id, widget_token.c.verified, widget_token.c.expires_at
-        ).where(widget_token.c.token_hash == hash_token(token))
+        ).where(widget_token.c.token_hash == token_hash)
     ).first()
     if row is None or row.expires_at <= now:
         raise NotAllowed("the token was not accepted", code="token")
-    return Access(row.site_id, row.contact_id, row.verified, row.expires_at)
+    return Access(row.site_id, row.contact_id, row.verified, row.expires_at, token_hash)
 
 
 def revoke(connection: Connection, contact_id: str) -> int:
