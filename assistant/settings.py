@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Everything that can be set without touching code; documented in docs/settings.md, which a test keeps in step."""
 
-    model_config = SettingsConfigDict(env_prefix="STAYWELL_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STAYWELL_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
 
     data_dir: Path = Field(Path("var"), description="Where the database, the index snapshots and trained models live.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; by default SQLite inside the data directory.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, description="Processes that serve the port together. More than one needs PostgreSQL.")
     public_origins: list[str] = Field(
         default_factory=list,
         description="Origins under which our own pages are served, for the Origin check. "
@@ -41,6 +44,24 @@ class Settings(BaseSettings):
     turn_attempts: int = Field(5, ge=1, description="Tries at a turn before a fallback reply is sent.")
     floor: float = Field(0.02, gt=0, lt=0.2, description="Least probability of an eligible action.")
     temperature: float = Field(3.0, gt=0, description="Softness of the draw among actions, in the site's currency.")
+    writer: Literal["template", "openai"] = Field(
+        "template",
+        description="Who words replies: 'template' says the approved wording; 'openai' has a model rephrase it, checked. "
+        "A site's own setting `writer` wins.",
+    )
+    writer_url: HttpUrl | None = Field(
+        None,
+        description="Base URL of a server that speaks OpenAI's chat completions, such as https://api.openai.com/v1.",
+    )
+    writer_model: str | None = Field(None, min_length=1, description="Name of the model at that server.")
+    writer_key: SecretStr | None = Field(None, description="Key for that server, where it wants one. Never logged.")
+    writer_timeout_ms: int = Field(
+        8000, ge=100, le=30_000, description="How long a model may take over a reply before the template speaks."
+    )
+    writer_max_tokens: int = Field(500, ge=16, le=4_000, description="Longest answer that a model is asked for.")
+    writer_calls_per_minute: int = Field(
+        60, ge=1, description="Calls of the model a minute and site, on each worker. A site's own setting wins."
+    )
     token_minutes: int = Field(15, ge=1, le=60, description="Life of a widget token.")
     session_hours: int = Field(12, ge=1, le=72, description="Life of an agent's log-in.")
     secure_cookies: bool | None = Field(
@@ -63,7 +84,49 @@ class Settings(BaseSettings):
         description="Widget sessions that an address may open within a minute. Loopback addresses are not counted: "
         "a proxy on this machine has to name the client (X-Forwarded-For), and tests come from there.",
     )
+    private_key_urls: bool = Field(
+        False,
+        description="Fetch the shops' key sets from private and loopback addresses and over plain http too: for development.",
+    )
     sockets_per_contact: int = Field(5, ge=1, description="Connections that a contact may have at once.")
+    oidc_issuer: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Identity provider (OpenID Connect) with which agents log in; its address, as in its metadata.",
+    )
+    oidc_client_id: str | None = Field(None, min_length=1, description="What the provider knows this server as.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The client's secret at the provider; none for a public client."
+    )
+    oidc_name: str = Field("Single sign-on", max_length=60, description="What the log-in page calls the provider.")
+    oidc_groups_claim: str = Field("groups", description="Claim of the ID token that lists a person's groups.")
+    oidc_groups: dict[str, Annotated[str, Field(pattern=r"^(agent|supervisor|admin)@[^@\s]{1,64}$")]] = Field(
+        default_factory=dict,
+        description='What a group may do where, as role@site: {"helpdesk": "agent@my-shop"}. '
+        "Empty: only people who have a log-in here already, with the role that they have here.",
+    )
+    password_login: bool = Field(True, description="Let agents log in with a password of this server.")
+
+    @field_validator("writer_url", "writer_model")
+    @classmethod
+    def _needed_by_the_writer(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("writer") == "openai":
+            raise ValueError("is needed, since STAYWELL_WRITER is openai")
+        return value
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _needed_by_the_provider(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("oidc_issuer"):
+            raise ValueError("is needed, since STAYWELL_OIDC_ISSUER is set")
+        return value
+
+    @field_validator("password_login")
+    @classmethod
+    def _some_way_in(cls, value: bool, info: ValidationInfo) -> bool:
+        if not value and not info.data.get("oidc_issuer"):
+            raise ValueError("nobody could log in: there is no STAYWELL_OIDC_ISSUER")
+        return value
 
     @cached_property
     def url(self) -> str:
@@ -80,6 +143,11 @@ class Settings(BaseSettings):
     def messages_per_minute_in_force(self) -> int:
         """Messages that a contact may send within a minute."""
         return self.messages_per_minute or max(100, 6 * self.messages_per_10s)
+
+    @cached_property
+    def writer_base(self) -> str | None:
+        """The model's base URL, without a slash at the end."""
+        return None if self.writer_url is None else str(self.writer_url).rstrip("/")
 
     @cached_property
     def cookies_secure(self) -> bool:
