@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.loop.build import build
+from risk.dataset import files
+from risk.ope import read_log
+
+DAY = 86_400_000
+START = 1_795_000_000_000
+THEN = START + 120 * DAY  # the moment of the training set
+
+
+@pytest.fixture
+def filled(shop: Any) -> Any:
+    """Two customers with known labels, one treated; one whose label is not known yet."""
+    for name, left, offered in (("ada", 1.0, False), ("ben", 0.0, True)):
+        contact_id, key = shop.customer(name)
+        shop.order(name, START - 40 * DAY)
+        _, decision = shop.talk(
+            contact_id, key, ["where is my order?", "this is the third time"], START, offered=offered
+        )
+        shop.label(decision, left, at=START + 90 * DAY, known=START + 93 * DAY)
+    contact_id, key = shop.customer("cleo")
+    shop.talk(contact_id, key, ["hello"], START + 60 * DAY)
+    return shop
+
+
+def made(shop: Any, folder: Path, as_of: int = THEN) -> files.Dataset:
+    path = shop.storage.read_sync(
+        lambda connection: build(connection, folder, site_id=shop.site_id, as_of=as_of, horizon_days=90)
+    )
+    return files.read(path)
+
+
+def test_cases_have_words_history_label_and_weight(filled: Any, tmp_path: Path) -> None:
+    found = made(filled, tmp_path)
+    left = {case.customer.rstrip("k"): case for case in found.cases}
+    assert set(left) == {"ada", "ben"}
+    ada, ben = left["ada"], left["ben"]
+    assert (ada.left, ada.treated, ben.left, ben.treated) == (1.0, False, 0.0, True)
+    assert [m.role for m in ada.conversation.messages] == ["contact", "bot", "contact", "bot"]
+    assert ada.seqs == (1, 2, 3, 4)
+    assert len(ada.history.orders) == 1
+    chance = next(row["probabilities"][2] for row in _decisions(found) if row["customer_key"] == ada.customer)
+    assert ada.weight == pytest.approx((1 - chance) ** -2)
+    assert found.sheet["left_out"] == {"conversations without a known inactive_90": 1}
+    assert found.sheet["customers"] == 2
+
+
+def _decisions(found: files.Dataset) -> list[dict[str, Any]]:
+    import json
+
+    return [json.loads(line) for line in found.decisions.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_log_in_it_is_read_like_an_export(filled: Any, tmp_path: Path) -> None:
+    rows = read_log(made(filled, tmp_path).decisions, reward="stayed_90")
+    assert sorted(row.reward for row in rows) == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_built_again_later_as_of_the_same_moment_it_is_the_same(filled: Any, tmp_path: Path) -> None:
+    first = made(filled, tmp_path / "a")
+    contact_id, key = filled.customer("dora")
+    filled.talk(contact_id, key, ["later"], THEN + DAY)
+    filled.order("ada", START - 10 * DAY, ingested=THEN + DAY)  # happened before, told after
+    cleo = next(row for row in _decisions(first) if row["customer_key"].startswith("cleo"))
+    filled.label(cleo["id"], 1.0, at=START + 150 * DAY, known=THEN + 40 * DAY)
+    ada = next(row for row in reversed(_decisions(first)) if row["customer_key"].startswith("ada"))
+    filled.label(ada["id"], 0.0, at=START + 90 * DAY, known=THEN + 2 * DAY, supersedes=ada["outcomes"][0]["id"])
+    second = made(filled, tmp_path / "b")
+    assert second.name == first.name
+    for name in (files.DECISIONS, files.CASES, files.SHEET, files.CARD):
+        assert (second.folder / name).read_bytes() == (first.folder / name).read_bytes()
+    corrected = made(filled, tmp_path / "c", THEN + 50 * DAY)
+    assert next(case.left for case in corrected.cases if case.customer.startswith("ada")) == 0.0
+    assert len(corrected.cases) == 3
+
+
+def test_history_ends_where_the_conversation_does(filled: Any, tmp_path: Path) -> None:
+    filled.order("ada", START + 5 * DAY)
+    filled.order("ada", START - DAY, ingested=START + DAY)  # not known when she wrote
+    case = next(case for case in made(filled, tmp_path).cases if case.customer.startswith("ada"))
+    assert len(case.history.orders) == 1
+
+
+def test_a_changed_training_set_is_refused(filled: Any, tmp_path: Path) -> None:
+    found = made(filled, tmp_path)
+    content = (found.folder / files.CASES).read_text(encoding="utf-8")
+    (found.folder / files.CASES).write_text(content.replace('"left":1.0', '"left":0.0'), encoding="utf-8")
+    with pytest.raises(files.DataRefused, match="hash"):
+        files.read(found.folder)
+    with pytest.raises(files.DataRefused):
+        files.read(tmp_path / "missing")
+
+
+def test_nothing_known_is_an_empty_set_that_says_why(shop: Any, tmp_path: Path) -> None:
+    contact_id, key = shop.customer("eve")
+    shop.talk(contact_id, key, ["hello"], START)
+    found = made(shop, tmp_path)
+    assert found.cases == ()
+    assert found.sheet["left_out"] == {"conversations without a known inactive_90": 1}
