@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from retrieval.claims import benefits, promises
+from retrieval.claims import benefits, granted, promises
 from retrieval.figures import figures, links
 from retrieval.text import clean, detect_language, has_hidden
 
@@ -44,8 +44,11 @@ _IMAGE = re.compile(r"!\[|<\s*img\b|data:image/|\.(?:png|jpe?g|gif|webp|svg)\b",
 _MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>|\]\(|`{3}|\{\{|\{%", re.IGNORECASE)
 
 
-def check(text: str, grounds: Grounds) -> list[Objection]:
-    """Every reason against sending `text` in place of the script; empty when it may be sent."""
+def check(text: str, grounds: Grounds, *, so_far: bool = False) -> list[Objection]:
+    """Every reason against sending `text` in place of the script; empty when it may be sent.
+
+    `so_far`: the text is only the beginning of one, so that what is missing may still come.
+    """
     seen = clean(text, limit=20_000)
     if not seen:
         return [Objection("empty")]
@@ -53,16 +56,25 @@ def check(text: str, grounds: Grounds) -> list[Objection]:
     script = clean(grounds.script, limit=20_000)
     objections = [*_form(text, seen, script, grounds)]
     objections += [Objection("link", link) for link in _new(links(seen), links(truth) | grounds.links)]
-    objections += [Objection("missing", link) for link in _new(links(script), links(seen))]
     objections += [Objection("figure", str(one)) for one in _new(figures(seen), figures(truth))]
-    objections += [
-        Objection("missing", str(one))
-        for one in _new(figures(script), figures(seen))
-        if one.unit in ("percent", "money")
-    ]
     objections += [Objection("benefit", name) for name in _new(benefits(seen), benefits(truth))]
+    objections += [Objection("benefit", name) for name in _new(granted(seen), granted(truth))]
     objections += [Objection("promise", name) for name in _new(promises(seen), promises(truth))]
-    return objections
+    return objections if so_far else [*objections, *_lost(seen, script)]
+
+
+def longest(script: str) -> int:
+    """How many code points may say what the script says."""
+    return 2 * len(script) + 200
+
+
+def _lost(seen: str, script: str) -> Iterable[Objection]:
+    """What the script says and nobody may leave out: links and amounts."""
+    for link in _new(links(script), links(seen)):
+        yield Objection("missing", link)
+    for one in _new(figures(script), figures(seen)):
+        if one.unit in ("percent", "money"):
+            yield Objection("missing", str(one))
 
 
 def _form(text: str, seen: str, script: str, grounds: Grounds) -> Iterable[Objection]:
@@ -76,7 +88,7 @@ def _form(text: str, seen: str, script: str, grounds: Grounds) -> Iterable[Objec
         yield Objection("hidden")
     if detect_language(seen) != ("zh" if grounds.locale.startswith("zh") else "en"):
         yield Objection("language", detect_language(seen))
-    if len(seen) > 2 * len(script) + 200:
+    if len(seen) > longest(script):
         yield Objection("length", str(len(seen)))
 
 

@@ -58,7 +58,20 @@ _PROMISES = {
         our\s+(?:policy|manager|boss) | company\s+policy | as\s+an?\s+exception | lifetime | warranty
         | 公司规定 | 我们的政策 | 终身 | 质保 | 保修 | 破例 | 特批
     """,
+    "approval": r"""
+        \bapprov(?:e|es|ed|al)\b | \bgranted\b | \bauthori[sz]ed\b | \bconfirm(?:ed|ation)?\b | 批准 | 核准 | 审批 | 已同意
+        | 确认(?!一下|下|是否)
+    """,
 }
+
+
+# What makes a mention no grant: "we cannot refund", "would a voucher help?".
+_DENIED = re.compile(
+    r"\b(?:not|no|never|cannot|unable|without|if|whether|unless|instead\s+of)\b|n['’]t\b|不|没|无法|未|别|如果|是否|要是|若",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]*")
+_CLAUSE = re.compile(r"[,，;；:：]|\bbut\b|但是?|不过", re.IGNORECASE)
 
 
 def _compiled(meanings: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
@@ -71,6 +84,18 @@ _BENEFIT_PATTERNS, _PROMISE_PATTERNS = _compiled(_BENEFITS), _compiled(_PROMISES
 def benefits(text: str) -> set[str]:
     """The kinds of benefit that a text speaks of."""
     return {name for name, pattern in _BENEFIT_PATTERNS.items() if pattern.search(text)}
+
+
+def granted(text: str) -> set[str]:
+    """The kinds of benefit that a text says there are: spoken of in a clause that neither denies, nor asks, nor supposes."""
+    found: set[str] = set()
+    for sentence in _SENTENCE.findall(text):
+        if sentence.rstrip().endswith(("?", "？")):
+            continue
+        for clause in _CLAUSE.split(sentence):
+            if not _DENIED.search(clause):
+                found |= benefits(clause)
+    return found
 
 
 def promises(text: str) -> set[str]:

@@ -25,6 +25,7 @@ from assistant.ids import new_id
 from assistant.storage.tables import agent, contact, conversation
 from assistant.turns import jobs
 from assistant.turns.turn import Parts, handle_turn
+from assistant.writers.rephrasing import Writers
 
 ANSWER_MS: Final = 900  # how long the assistant took, then
 RATED_AFTER_MS: Final = 30_000
@@ -42,7 +43,7 @@ class _Clock:
 async def play(parts: Parts, chat: ChatDeps, *, site_id: str, now: int, step: Callable[[int], None]) -> int:
     """Plays all of them; how many. `step` moves a progress bar on."""
     clock = _Clock(now)
-    then = replace(parts, now=clock, burst_pause_ms=0)
+    then = replace(parts, now=clock, burst_pause_ms=0, writers=Writers())  # no model is called about the past
     actions = ContactActions(replace(chat, clock=clock))
     agents = await parts.storage.read(lambda connection: _agents(connection, site_id))
     told = load_conversations(now)

@@ -17,6 +17,7 @@ from assistant.policy.rules import LOOP_LIMIT
 from assistant.policy.wallet import DAY_MS, Wallet, WalletEntry, WalletRules
 from assistant.storage.tables import agent, conversation, decision, event, presence, score, task, wallet_entry
 from assistant.turns.context import Turn, leading, setting, turnover
+from assistant.turns.jobs import Job
 from risk.types import History
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ def look(connection: Connection, turn: Turn, *, now: int, offers: bool) -> Look:
         status=state.status,
         holder=state.holder,
         decided=any(row.seq == turn.job.seq for row in decided),
-        later=connection.execute(_LATER, here).first() is not None,
+        later=written_again(connection, turn.job),
         sent=Counter(families.values()),
         last_family=families.get(said[0].seq) if said else None,
         clarifies=leading(said, lambda row: row.kind == "clarify"),
@@ -74,6 +75,12 @@ def look(connection: Connection, turn: Turn, *, now: int, offers: bool) -> Look:
         wallet=purse,
         signals=UNKNOWN if purse is None else _signals(connection, turn, purse, now),
     )
+
+
+def written_again(connection: Connection, job: Job) -> bool:
+    """Whether the contact has said more since the message of the job."""
+    here = {"conversation": job.conversation_id, "seq": job.seq}
+    return connection.execute(_LATER, here).first() is not None
 
 
 def unhappy_replies(seen: Look, dissatisfaction: float | None, repeats: int) -> int:

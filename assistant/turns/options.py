@@ -80,7 +80,7 @@ def relevance(candidate: Candidate) -> float:
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
 
 
-def _on_record(document: Script | Product) -> TypeGuard[Script]:
+def _on_record(document: object) -> TypeGuard[Script]:
     """Whether a script tells what the shop knows about the customer's own order or return."""
     return isinstance(document, Script) and document.offer is None and bool(RECORDS & set(document.slots))
 

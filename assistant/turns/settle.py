@@ -33,6 +33,7 @@ from assistant.turns.options import Found, Situation
 from assistant.turns.ports import Uplift
 from assistant.turns.records import Evidence
 from assistant.turns.replies import Facts, Reply, ReplyFault
+from assistant.writers.rephrasing import Worded
 from retrieval.documents import Script
 
 log = structlog.get_logger()
@@ -81,16 +82,41 @@ class Made:
     features: Mapping[str, float | None]
 
 
-def settle(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, now: int) -> Settled:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A reply in other words than its template's. They go out only where the decision still says what they were made from."""
+
+    action: str
+    template: str
+    worded: Worded
+
+
+def settle(
+    connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, now: int, words: Words | None = None
+) -> Settled:
     """Decides and writes. Raises LeaseLost when the job is no longer this worker's."""
     if not jobs.holds(connection, turn.job):
         raise LeaseLost
+    made = make(connection, turn, evidence, law, now=now)
+    if made is None:
+        jobs.finish(connection, turn.job, now=now)
+        return Settled("none", "", already=True)
+    writer = evidence.writer
+    if words is not None and made.reply is not None:
+        if words.worded.text is None:
+            evidence = replace(evidence, unworded=f"writer_{words.worded.reason}")
+        elif (words.action, words.template) == (made.decision.action.key, made.reply.body):
+            made = replace(made, reply=replace(made.reply, body=words.worded.text))
+            writer = words.worded.writer
+    return _write(connection, turn, replace(evidence, writer=writer), law, made, now)
+
+
+def make(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, now: int) -> Made | None:
+    """The decision on what is true now, worded by the template; None when the turn has one already. Only reads."""
     holdout = is_holdout(turn)
     seen = look(connection, turn, now=now, offers=not holdout and evidence.band != "low")
     if seen.decided:
-        jobs.finish(connection, turn.job, now=now)
-        return Settled("none", "", already=True)
-
+        return None
     seed = seed_for(law.secret, turn.job.conversation_id, turn.job.seq, law.version)
     customer_value = _customer_value(turn)
     features = records.features(turn, evidence, seen, customer_value=customer_value)
@@ -110,8 +136,7 @@ def settle(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *
             table = tuple(_without(option, decision.action.key) for option in table)
             continue
         break
-    made = Made(decision_id, seed, weighed, decision, reply, features)
-    return _write(connection, turn, evidence, law, made, now)
+    return Made(decision_id, seed, weighed, decision, reply, features)
 
 
 def is_holdout(turn: Turn) -> bool:

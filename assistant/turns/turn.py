@@ -1,6 +1,6 @@
 """One customer turn from start to finish.
 
-    load → embed once → score → pause for a burst → retrieve → decide, word and write in one transaction → tell
+    load → embed once → score → pause for a burst → retrieve → seek words → decide, word and write in one transaction → tell
 
 A turn always ends with one score row and one decision row, and with a reply, a person, or a stated reason for silence.
 """
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from assistant.bus.hints import Bus
 from assistant.conversations.store import NewEvent, append
@@ -24,19 +24,20 @@ from assistant.policy.draws import seed_for
 from assistant.policy.requests import asks_for_human
 from assistant.policy.safety import safety_concern
 from assistant.storage.engine import Storage
-from assistant.storage.tables import event
 from assistant.turns import context, jobs, records, replies, wording
 from assistant.turns.context import Turn
 from assistant.turns.finder import Finder, Wanted
 from assistant.turns.inference import Inference, Reading, Request
 from assistant.turns.jobs import Job
-from assistant.turns.look import look
+from assistant.turns.look import look, written_again
 from assistant.turns.metrics import TurnMetrics
 from assistant.turns.options import Found
 from assistant.turns.ports import Clock, LoadHistory, Unavailable
 from assistant.turns.records import Evidence
+from assistant.turns.rewording import reword
 from assistant.turns.settle import LeaseLost, Rules, Settled, facts_of, is_holdout, settle
 from assistant.turns.states import Kept, StateCache
+from assistant.writers.rephrasing import Writers
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class Parts:
     rules: Rules
     burst_pause_ms: int
     attempts: int
+    writers: Writers = field(default_factory=Writers)
 
 
 async def handle_turn(job: Job, parts: Parts) -> Settled:
@@ -101,8 +103,21 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
     evidence = replace(evidence, found=await parts.finder.find(_wanted(turn, evidence)))
     worked_s = time.perf_counter() - started - paused_s
     evidence = replace(evidence, worked_ms=worked_s * 1000)
+    written_at = time.perf_counter()
+    words = await reword(
+        turn,
+        evidence,
+        storage=parts.storage,
+        bus=parts.bus,
+        rules=parts.rules,
+        writers=parts.writers,
+        now=parts.now,
+    )
+    paused_s += time.perf_counter() - written_at
     now = parts.now()
-    settled = await parts.storage.write(lambda connection: settle(connection, turn, evidence, parts.rules, now=now))
+    settled = await parts.storage.write(
+        lambda connection: settle(connection, turn, evidence, parts.rules, now=now, words=words)
+    )
 
     _keep(turn, reading, parts, served.name, saved=True)
     _tell(turn, settled, parts, seconds=time.perf_counter() - started - paused_s)
@@ -149,20 +164,10 @@ async def _pause(turn: Turn, parts: Parts) -> float:
     until = turn.at + parts.burst_pause_ms
     with parts.bus.subscribe(f"conv:{turn.job.conversation_id}") as hints:
         while (left := until - parts.now()) > 0:
-            if await parts.storage.read(lambda connection: _written_again(connection, turn.job)):
+            if await parts.storage.read(lambda connection: written_again(connection, turn.job)):
                 break
             await hints.wait(min(left / 1000, 2.0))
     return time.perf_counter() - started
-
-
-def _written_again(connection: Connection, job: Job) -> bool:
-    later = select(event.c.seq).where(
-        event.c.conversation_id == job.conversation_id,
-        event.c.seq > job.seq,
-        event.c.sender == "contact",
-        event.c.kind == "message",
-    )
-    return connection.execute(later.limit(1)).first() is not None
 
 
 def _wanted(turn: Turn, evidence: Evidence) -> Wanted:

@@ -132,6 +132,31 @@ def test_what_gets_lost_or_out_of_hand_is_caught(text: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("script", "text", "locale"),
+    [
+        ("We cannot give a discount here.", "You get a discount here.", "en"),
+        ("Would a voucher help?", "Here is a voucher.", "en"),
+        ("I can't refund that myself, but a colleague may look at it.", "I refund that.", "en"),
+        ("Refunds take a few days.", "Your refund is approved.", "en"),
+        ("这里不能打折。", "给您打折。", "zh"),
+        ("需要帮您申请退款吗？", "已经给您退款了。", "zh"),
+        ("退款需要几天。", "退款已批准。", "zh"),
+    ],
+)
+def test_what_was_denied_or_asked_is_not_granted(script: str, text: str, locale: str) -> None:
+    grounds = Grounds(script, locale)
+    assert {"benefit", "promise"} & {objection.kind for objection in check(text, grounds)}
+    assert check(script, grounds) == []
+
+
+def test_the_beginning_of_a_text_may_lack_what_is_to_come() -> None:
+    beginning = "I'm sorry that order 48122 is late."
+    assert {objection.kind for objection in check(beginning, EN)} == {"missing"}
+    assert check(beginning, EN, so_far=True) == []
+    assert check(beginning + " Take 90 % off.", EN, so_far=True) != []
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("5 % off", {Figure(Decimal(5), "percent")}),
