@@ -50,6 +50,7 @@ class Logged:
     band: str | None = None
     holdout: bool = False
     forced: bool = False  # a rule decided: nothing was drawn
+    id: str = ""  # the decision's
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def kind_of(action: str) -> str:
     return action.partition(":")[0]
 
 
-def _only(row: Logged, allowed: Callable[[str], bool]) -> Floats:
+def only(row: Logged, allowed: Callable[[str], bool]) -> Floats:
     """The logged policy confined to some actions; where none of them was possible, as logged."""
     chances = np.asarray(row.probabilities) * [allowed(action) for action in row.actions]
     return chances / chances.sum() if chances.sum() > 0 else np.asarray(row.probabilities)
@@ -112,15 +113,15 @@ def _uniform(row: Logged) -> Floats:
 def _by_risk(row: Logged) -> Floats:
     """Treats whoever is in the high band, nobody else."""
     treats = row.band == "high"
-    return _only(row, lambda action: (kind_of(action) in TREATMENTS) == treats)
+    return only(row, lambda action: (kind_of(action) in TREATMENTS) == treats)
 
 
 POLICIES: Final[Mapping[str, Callable[[Logged], Floats]]] = {
     "logged": lambda row: np.asarray(row.probabilities),
     "uniform": _uniform,
     "greedy": _greedy,
-    "service": lambda row: _only(row, lambda action: kind_of(action) not in TREATMENTS),
-    "no-offers": lambda row: _only(row, lambda action: kind_of(action) != "offer"),
+    "service": lambda row: only(row, lambda action: kind_of(action) not in TREATMENTS),
+    "no-offers": lambda row: only(row, lambda action: kind_of(action) != "offer"),
     "risk": _by_risk,
 }
 
@@ -245,6 +246,7 @@ def _logged(
         band=row.get("band"),
         holdout=bool(row.get("holdout")),
         forced=len(row["eligible"]) == 1 and bool(row.get("overrides")),
+        id=str(row.get("id") or ""),
     )
 
 
