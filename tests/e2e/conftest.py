@@ -76,12 +76,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def demo_of() -> Iterator[Callable[[Path], Demo]]:
-    """Starts a demo of a test's own in a folder."""
+def demo_of() -> Iterator[Callable[..., Demo]]:
+    """Starts a demo of a test's own in a folder, with further options and settings."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(folder: Path) -> Demo:
-        running, process = start_demo(folder)
+    def start(folder: Path, *options: str, **environment: str) -> Demo:
+        running, process = start_demo(folder, *options, **environment)
         processes.append(process)
         return running
 

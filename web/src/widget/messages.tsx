@@ -66,7 +66,7 @@ export function Messages() {
           <Line key={item.key} item={item} said={said} />
         ))}
         {state.part && (
-          <div class="bubble in">
+          <div class="bubble in" aria-hidden="true">
             <Text body={state.part.body} />
           </div>
         )}

@@ -370,14 +370,39 @@ test("seen is told only while the chat is looked at", () => {
 
 test("a reply in parts grows in order and gives way to its event", () => {
   const w = started();
+  w.server.append({ from: "contact", kind: "message", body: "Hi" });
+  w.run(100);
   const part = (n: number, body: string): ServerFrame => ({ t: "part", reply_to: 1, n, body });
   w.input({ on: "frame", frame: part(3, "late") });
   assert.ok(!w.state.part);
   for (const frame of [part(0, "Hel"), part(1, "lo"), part(3, "?")]) w.input({ on: "frame", frame });
   assert.deepEqual(w.state.part, { replyTo: 1, next: 2, body: "Hello" });
+  // Another worker begins anew.
+  w.input({ on: "frame", frame: part(0, "Good") });
+  assert.deepEqual(w.state.part, { replyTo: 1, next: 1, body: "Good" });
   w.server.append({ from: "bot", kind: "message", body: "Hello.", reply_to: 1 });
   w.run(100);
   assert.equal(w.state.part, null);
+});
+
+test("a reply that was overtaken while it was written is taken away, and no piece of it comes back", () => {
+  const overtakings: (Partial<Ev> & Pick<Ev, "from" | "kind">)[] = [
+    { from: "contact", kind: "message", body: "and one more" },
+    { from: "system", kind: "joined", data: { agent: "Mara" } },
+  ];
+  for (const overtaking of overtakings) {
+    const w = started();
+    w.server.append({ from: "contact", kind: "message", body: "Hi" });
+    w.run(100);
+    const part = (n: number): ServerFrame => ({ t: "part", reply_to: 1, n, body: "Hello. " });
+    w.input({ on: "frame", frame: part(0) });
+    assert.ok(w.state.part);
+    w.server.append(overtaking);
+    w.run(100);
+    assert.equal(w.state.part, null);
+    w.input({ on: "frame", frame: part(1) });
+    assert.equal(w.state.part, null);
+  }
 });
 
 test("the state given is never changed", () => {

@@ -50,7 +50,8 @@ function append(run: Run, events: readonly Ev[]): void {
   for (const ev of events) {
     [mode, agent] = holder(mode, agent, ev);
     if (ev.from === typing) typing = null;
-    if (ev.from !== "contact") part = null;
+    // Its own event, or one that came before it could: then it will never be finished.
+    if (part && ev.seq > part.replyTo) part = null;
     if (ev.from === "contact" && ev.cmid) arrived(run, ev.cmid);
   }
   set(run, {

@@ -90,13 +90,11 @@ function received(run: Run, frame: ServerFrame): void {
       return reset(run, frame);
     case "part": {
       const { part } = run.state;
-      if (part?.replyTo === frame.reply_to) {
-        if (frame.n !== part.next) return;
-        run.state.part = { ...part, next: frame.n + 1, body: part.body + frame.body };
-        return;
+      const goesOn = part?.replyTo === frame.reply_to && frame.n === part.next;
+      // From the start, perhaps once more by another worker. Joined in the middle: half a reply is worse than none.
+      if (goesOn || !frame.n) {
+        run.state.part = { replyTo: frame.reply_to, next: frame.n + 1, body: (goesOn ? part.body : "") + frame.body };
       }
-      // Joined in the middle: half a sentence is worse than none.
-      if (frame.n <= 1) run.state.part = { replyTo: frame.reply_to, next: frame.n + 1, body: frame.body };
       return;
     }
     case "typing":
