@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from assistant.commands import admin, data, examining, indexing, log, replaying, serving
-from retrieval import bench, evaluate_commands
+from assistant.commands import admin, data, examining, indexing, log, models, replaying, serving
+from retrieval import bench, bench_encoders, evaluate_commands
+from risk import bench as risk_bench
 from risk.commands import evaluate_app, train_app
 from risk.uplift import commands as effects
 
 bench_app = typer.Typer(help="Measure speed and size.", no_args_is_help=True)
 bench_app.command()(bench.search)
+bench_app.command()(bench_encoders.encoder)
+bench_app.command()(risk_bench.score)
 evaluate_app.command()(evaluate_commands.retrieval)
 evaluate_app.command()(evaluate_commands.scripts)
 evaluate_app.command()(evaluate_commands.recommend)
@@ -37,6 +40,7 @@ app.add_typer(train_app, name="train")
 evaluate_app.command("answers")(examining.answers)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(bench_app, name="bench")
+app.add_typer(models.models_app, name="models")
 app.add_typer(admin.site_app, name="site")
 app.add_typer(admin.agent_app, name="agent")
 

@@ -1,0 +1,76 @@
+"""A challenger before the gate: the log as files, both models over it, the verdict, and the verdict on file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from retrieval.documents import Encoder
+from risk import gate, registry
+from risk.dataset import evidence, files
+from risk.embeddings import CachedEncoder
+from risk.errors import ArtefactRefused
+
+Report = Callable[[str, int, int], None]
+
+
+def verdict_path(folder: Path, version: str) -> Path:
+    """Where the verdict on a model stands: beside its folder."""
+    return folder / f"{version}.gate.json"
+
+
+def judge(
+    dataset: files.Dataset,
+    folder: Path,
+    version: str,
+    encoder: Encoder,
+    *,
+    cache: Path,
+    limits: gate.Limits | None = None,
+    report: Report | None = None,
+) -> gate.Verdict:
+    """Puts `version` before the gate and files the verdict.
+
+    Judged on the later conversations of customers that no challenger is trained on. Raises `ArtefactRefused` for a model that
+    cannot be loaded, `DataRefused` when nothing can be compared.
+    """
+    names = registry.pointer(folder)
+    if version == names.champion:
+        raise ArtefactRefused(f"{version} is the champion: there is nothing to compare it with")
+    champion = registry.load(folder / names.champion, encoder_fingerprint=encoder.fingerprint)
+    challenger = registry.load(folder / version, encoder_fingerprint=encoder.fingerprint)
+    _, judged_by = evidence.split(dataset.cases)
+    texts = [message.text for case in judged_by for message in case.conversation.messages]
+    say = report or (lambda _stage, _done, _total: None)
+    lookup = CachedEncoder(encoder, cache).lookup(texts, lambda done, total: say("encode", done, total))
+    compared = evidence.compare(
+        judged_by, champion, challenger, lookup, lambda done, total: say("compare", done, total)
+    )
+    reward = f"stayed_{dataset.sheet['horizon_days']}"
+    verdict = gate.gate(
+        names.champion,
+        version,
+        compared.evidence,
+        evidence.judge(dataset, compared.bands, reward=reward),
+        limits=limits,
+    )
+    content = {**verdict.as_json(), "training_set": dataset.name}
+    verdict_path(folder, version).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return verdict
+
+
+def verdict_of(folder: Path, version: str) -> dict[str, Any] | None:
+    """The verdict on file; None where there is none."""
+    try:
+        found = json.loads(verdict_path(folder, version).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def may_serve(folder: Path, version: str) -> bool:
+    """Whether `version` has passed the gate against the champion that serves now."""
+    found = verdict_of(folder, version)
+    return bool(found and found.get("passed") and found.get("champion") == registry.pointer(folder).champion)
