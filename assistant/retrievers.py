@@ -8,31 +8,31 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, func, select
 
-from assistant.shop.catalogue import load_documents
+from assistant.shop.catalogue import TABLES, load_documents
 from assistant.storage.engine import Storage
-from assistant.storage.tables import product, script, site
+from assistant.storage.tables import site
 from assistant.turns.ports import Unavailable
 from retrieval import store
 from retrieval.collection import Progress
-from retrieval.documents import Encoder, Product, Script
+from retrieval.documents import KINDS, Article, Document, Encoder, Product, Script
 from retrieval.errors import BadSnapshot, NoSnapshot
 from retrieval.search import Ranking, Retriever
 
 log = structlog.get_logger()
 LOOK_SECONDS = 5.0
 
-Mark = tuple[int, int, int, int]
+Mark = tuple[int, ...]
 
 
 def change_mark(connection: Connection, site_id: str) -> Mark:
-    """Changes whenever a document of the site is stored or removed: counts and latest times of scripts and products."""
+    """Changes whenever a document of the site is stored or removed: count and latest time of each kind."""
     found: list[int] = []
-    for table in (script, product):
+    for table in TABLES.values():
         row = connection.execute(
             select(func.count(), func.coalesce(func.max(table.c.updated_at), 0)).where(table.c.site_id == site_id)
         ).one()
         found += [int(row[0]), int(row[1])]
-    return (found[0], found[1], found[2], found[3])
+    return tuple(found)
 
 
 class SiteRetrievers:
@@ -55,6 +55,13 @@ class SiteRetrievers:
         """Names the index in force, for the log."""
         found = self._retrievers.get(site_id)
         return found.snapshot.name if found is not None and found.snapshot is not None else "none"
+
+    def counts(self, site_id: str) -> dict[str, dict[str, int]]:
+        """What the index in force holds of each kind: documents, entries, rows, and how many rows were newly encoded."""
+        found = self._retrievers.get(site_id)
+        if found is None or found.snapshot is None:
+            return {}
+        return {kind: dict(counts) for kind, counts in found.snapshot.counts.items()}
 
     @property
     def degraded(self) -> dict[str, str]:
@@ -96,16 +103,16 @@ class SiteRetrievers:
                 log.error("index_watch_failed", exc_info=error)
 
     def _bring_up(self, site_id: str, progress: Progress | None) -> None:
-        documents = self._storage.read_sync(
-            lambda connection: (
-                load_documents(connection, "script", site_id=site_id),
-                load_documents(connection, "product", site_id=site_id),
-            )
+        documents: list[Document] = self._storage.read_sync(
+            lambda connection: [
+                document for kind in KINDS for document in load_documents(connection, kind, site_id=site_id)
+            ]
         )
-        scripts = [document for document in documents[0] if isinstance(document, Script)]
-        products = [document for document in documents[1] if isinstance(document, Product)]
+        scripts = [document for document in documents if isinstance(document, Script)]
+        products = [document for document in documents if isinstance(document, Product)]
+        articles = [document for document in documents if isinstance(document, Article)]
         folder = self._folder / site_id
-        snapshot = store.build(folder, scripts, products, self._encoder, progress)
+        snapshot = store.build(folder, scripts, products, self._encoder, progress, articles)
         try:
             ranking = Ranking.beside(folder, snapshot.fingerprint)
         except BadSnapshot as error:

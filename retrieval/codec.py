@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
-from retrieval.documents import Offer, Product, Script
+from retrieval.documents import Article, Document, Kind, Offer, Product, Script
 
-Kind = Literal["script", "product"]
-Document = Script | Product
-KINDS: tuple[Kind, ...] = ("script", "product")
+__all__ = ["Kind", "digest", "from_line", "to_line"]
 _SCRIPT_TUPLES = ("reasons", "bands", "examples", "slots", "quick_replies")
 
 
@@ -26,6 +24,8 @@ def from_line(kind: Kind, line: bytes) -> Document:
     fields: dict[str, Any] = orjson.loads(line)
     if kind == "product":
         return Product(**{**fields, "regions": tuple(fields["regions"])})
+    if kind == "article":
+        return Article(**{**fields, "tags": tuple(fields["tags"])})
     fields.update({name: tuple(fields[name]) for name in _SCRIPT_TUPLES})
     fields["offer"] = None if fields["offer"] is None else Offer(**fields["offer"])
     return Script(**fields)

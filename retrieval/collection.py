@@ -1,8 +1,9 @@
 """All documents of one kind in a snapshot: their index rows, entries, columns for filters, and the documents themselves.
 
-A *row* is one indexed text. An *entry* is what a search can find: a product, or a family of scripts whatever their locales. A
-product has one row; a family has one for each title and each example in each locale, and its best row speaks for it, so that a
-question in one language finds a script that is only worded like it in the other.
+A *row* is one indexed text. An *entry* is what a search can find: a product, a help article, or a family of scripts, whatever
+their locales. A product has one row a locale; a family has one for each title and each example in each locale, and its best row
+speaks for it, so that a question in one language finds a script that is only worded like it in the other. An article has one for
+each passage, and only the locale that would be quoted is searched.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import codec, intent_head, lexical, metric, vectors
-from retrieval.codec import Document, Kind
-from retrieval.documents import Encoder, Product, Script, SearchContext, Vector
+from retrieval.articles import passage_text, passages
+from retrieval.documents import Article, Document, Encoder, Kind, Passage, Product, Script, SearchContext, Vector
 from retrieval.eligibility import best_locale, language, script_refusal
 from retrieval.errors import BadSnapshot
 from retrieval.intent_head import IntentHead
@@ -32,7 +33,7 @@ from retrieval.vectors import Mask, Rows
 Progress = Callable[[str, int, int], None]
 Known = Callable[[str], Vector | None]
 _MASKS = 64  # remembered filters
-_DOCUMENTS = 4_096  # remembered parsed documents
+_DOCUMENTS = 8_192  # remembered parsed documents
 _BATCH = 256
 DESCRIBED = 600  # code points of a description that count as what the product is
 FIELDS = ("title", "head")  # keyword indices of products beside the one over everything
@@ -60,6 +61,17 @@ def script_texts(script: Script) -> list[str]:
     return [clean(text) for text in dict.fromkeys((*script.examples, script.title))]
 
 
+def indexed_texts(document: Document) -> tuple[list[str], list[str]]:
+    """The rows of a document: what of each becomes a vector, and what of each words may match."""
+    if isinstance(document, Product):
+        return [product_head(document)], [product_text(document)]
+    if isinstance(document, Script):
+        own = script_texts(document)
+    else:
+        own = [passage_text(document, passage) for passage in passages(document)]
+    return own, own
+
+
 def write(
     kind: Kind,
     documents: Sequence[Document],
@@ -75,6 +87,7 @@ def write(
     words: list[str] = []  # what is searched by words
     entry_of_row: list[int] = []
     entry_of_document: list[int] = []
+    first_of_document: list[int] = []  # row
     entries = -1
     previous: str | None = None
     for document in ordered:
@@ -82,9 +95,10 @@ def write(
         entries += key != previous
         previous = key
         entry_of_document.append(entries)
-        own = [product_head(document)] if isinstance(document, Product) else script_texts(document)
+        first_of_document.append(len(texts))
+        own, own_words = indexed_texts(document)
         texts.extend(own)
-        words.extend([product_text(document)] if isinstance(document, Product) else own)
+        words.extend(own_words)
         entry_of_row.extend([entries] * len(own))
     lines = [codec.to_line(document) for document in ordered]
     (folder / "documents.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
@@ -104,6 +118,7 @@ def write(
         ),
         entry_of_row=np.asarray(entry_of_row, dtype=np.int32),
         entry_of_document=np.asarray(entry_of_document, dtype=np.int32),
+        first_of_document=np.asarray(first_of_document, dtype=np.int32),
         locale=np.asarray([locales.index(document.locale) for document in ordered], dtype=np.int16),
         locales=np.asarray(locales, dtype=np.str_),
         stock=np.asarray(
@@ -114,7 +129,7 @@ def write(
             [[_sold_in(document, region) for region in regions] for document in ordered], dtype=np.bool_
         ).reshape(len(ordered), len(regions)),
         everywhere=np.asarray(
-            [isinstance(document, Script) or not document.regions for document in ordered], dtype=np.bool_
+            [not isinstance(document, Product) or not document.regions for document in ordered], dtype=np.bool_
         ),
     )
     (folder / "hashes.bin").write_bytes(b"".join(bytes.fromhex(text_hash) for text_hash in hashes))
@@ -173,7 +188,7 @@ def _learn_intents(
 
 
 def _sold_in(document: Document, region: str) -> bool:
-    return isinstance(document, Script) or not document.regions or region in document.regions
+    return not isinstance(document, Product) or not document.regions or region in document.regions
 
 
 def _entry_key(document: Document) -> str:
@@ -211,6 +226,8 @@ class Collection:
         self.entry_of_row: NDArray[np.int32] = self._columns["entry_of_row"]
         self.entry_count = int(self.entry_of_row[-1]) + 1
         self.first_row = np.searchsorted(self.entry_of_row, np.arange(self.entry_count + 1))
+        first: NDArray[np.int64] = self._columns["first_of_document"].astype(np.int64)
+        self.first_of_document = np.append(first, len(self.entry_of_row))
         self.single = len(self.entry_of_row) == self.entry_count  # one row an entry: rows are entries
         self.lexical = lexical.LexicalIndex(folder / "lexical")
         self.fields = {name: lexical.LexicalIndex(folder / name) for name in FIELDS} if kind == "product" else {}
@@ -224,7 +241,8 @@ class Collection:
         self._locales: list[str] = self._columns["locales"].tolist()
         self._lock = threading.Lock()
         self._masks: OrderedDict[tuple[str, str | None], Filter] = OrderedDict()
-        self._parsed: OrderedDict[int, Document] = OrderedDict()
+        self._parsed: dict[int, Document] = {}
+        self._offsets: NDArray[np.int64] = self._columns["offsets"]
         self._scripts: list[Script] = []
         self._variants: list[dict[str, int]] = []
         if kind == "script":
@@ -239,18 +257,21 @@ class Collection:
 
     def document(self, number: int) -> Document:
         """The document at a position, parsed on first use."""
-        with self._lock:
-            found = self._parsed.get(number)
-            if found is not None:
-                self._parsed.move_to_end(number)
-                return found
-        start, end = self._columns["offsets"][number : number + 2].tolist()
-        found = codec.from_line(self.kind, self._lines[start:end])
-        with self._lock:
-            self._parsed[number] = found
-            if len(self._parsed) > _DOCUMENTS:
-                self._parsed.popitem(last=False)
+        found = self._parsed.get(number)
+        if found is None:
+            start, end = self._offsets[number : number + 2].tolist()
+            found = codec.from_line(self.kind, self._lines[start:end])
+            if len(self._parsed) >= _DOCUMENTS:
+                self._parsed.clear()  # rarer and cheaper than keeping an order of use
+            self._parsed[number] = found  # two threads may parse the same: it is the same
         return found
+
+    def passage(self, number: int, row: int) -> Passage | None:
+        """The part of an article that a row stands for; None for documents that are quoted whole."""
+        document = self.document(number)
+        if not isinstance(document, Article):
+            return None
+        return passages(document)[row - int(self.first_of_document[number])]
 
     def query(self, vector: Vector) -> Vector:
         """An encoder's vector [d] as the index compares it. Raises ValueError when it is of another length."""
@@ -293,19 +314,23 @@ class Collection:
 
     def filter(self, context: SearchContext) -> Filter:
         """What the context allows."""
-        return self._filter_scripts(context) if self.kind == "script" else self._filter_products(context)
+        return self._filter_scripts(context) if self.kind == "script" else self._filter_columns(context)
 
     def title_hashes(self, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
         """A hash of the title of each document, equal for titles that read the same."""
         return np.asarray(self._columns["title_hashes"][numbers])
 
-    def rows_of(self, entries: Rows) -> tuple[Rows, NDArray[np.int64]]:
-        """All rows of the entries (in ascending order), and for each row the position of its entry in `entries`."""
+    def rows_of(self, entries: Rows, allowed: Filter) -> tuple[Rows, NDArray[np.int64]]:
+        """The rows that speak for allowed entries (in ascending order), and for each row the position of its entry in `entries`."""
         if self.single:
             return entries, np.arange(len(entries))
-        if len(entries) == self.entry_count:
+        if self.kind == "article":
+            chosen = allowed.documents[entries]
+            rows = [np.arange(self.first_of_document[one], self.first_of_document[one + 1]) for one in chosen.tolist()]
+        elif len(entries) == self.entry_count:
             return np.arange(len(self.entry_of_row)), self.entry_of_row.astype(np.int64)
-        rows = [np.arange(self.first_row[entry], self.first_row[entry + 1]) for entry in entries.tolist()]
+        else:
+            rows = [np.arange(self.first_row[entry], self.first_row[entry + 1]) for entry in entries.tolist()]
         sizes = [len(part) for part in rows]
         return np.concatenate(rows) if rows else entries, np.repeat(np.arange(len(entries)), sizes)
 
@@ -337,12 +362,12 @@ class Collection:
         rows = entries[self.entry_of_row]
         return Filter(rows, int(rows.sum()), entries, int(entries.sum()), documents)
 
-    def _filter_products(self, context: SearchContext) -> Filter:
+    def _filter_columns(self, context: SearchContext) -> Filter:
         key = (context.locale, context.region)
         with self._lock:
             found = self._masks.get(key)
         if found is None:
-            found = self._product_filter(*key)
+            found = self._column_filter(*key)
             with self._lock:
                 self._masks[key] = found
                 if len(self._masks) > _MASKS:
@@ -351,10 +376,10 @@ class Collection:
             return found
         entries = found.entries.copy()
         entries[self._entries_of(context.exclude)] = False
-        rows = entries if self.single else entries[self.entry_of_row]
+        rows = self._rows_allowed(entries, found.documents)
         return Filter(rows, int(np.count_nonzero(rows)), entries, int(np.count_nonzero(entries)), found.documents)
 
-    def _product_filter(self, locale: str, region: str | None) -> Filter:
+    def _column_filter(self, locale: str, region: str | None) -> Filter:
         entry_of_document = self._columns["entry_of_document"]
         allowed = self._columns["stock"].copy()
         if region is not None:
@@ -375,12 +400,24 @@ class Collection:
             numbers = np.flatnonzero(allowed & (preference == level))
             documents[entry_of_document[numbers]] = numbers
         entries = documents >= 0
-        rows = entries[self.entry_of_row]
+        rows = self._rows_allowed(entries, documents)
         count = int(entries.sum())
         return Filter(None if bool(rows.all()) else rows, int(rows.sum()), entries, count, documents)
 
+    def _rows_allowed(self, entries: Mask, documents: NDArray[np.int64]) -> Mask:
+        """All rows of the allowed entries; of articles those in the locale that would be quoted."""
+        if self.single:
+            return entries
+        if self.kind != "article":
+            return entries[self.entry_of_row]
+        sizes = np.diff(self.first_of_document)
+        return (
+            np.repeat(documents[self._columns["entry_of_document"]] == np.arange(len(self)), sizes)
+            & (entries[self.entry_of_row])
+        )
+
     def _entries_of(self, names: Iterable[str]) -> NDArray[np.int64]:
-        """The entries of the product ids that exist here."""
+        """The entries of the ids that exist here."""
         wanted = np.asarray([_short_hash(name) for name in names], dtype=np.uint64)
         hashes = self._columns["id_hashes"]
         places = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from retrieval import articles as help_articles
 from retrieval import catalogue, encoders, playbook, store
-from retrieval.documents import REASONS, Encoder, Product, Script, SearchContext
+from retrieval.documents import KINDS, REASONS, Article, Candidate, Encoder, Product, Script, SearchContext
 from retrieval.errors import NoSnapshot, RowFault
 from retrieval.search import Retriever
 from retrieval.text import detect_language
@@ -48,25 +50,34 @@ def build(
         list[Path] | None,
         typer.Option(help="Playbook files; by default the packaged ones.", exists=True, dir_okay=False),
     ] = None,
+    articles: Annotated[
+        list[Path] | None, typer.Option(help="Files of help articles, CSV or JSON lines.", exists=True, dir_okay=False)
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail when a row is bad instead of leaving it out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build an index snapshot and let it serve. Only new or changed texts are encoded."""
     found_scripts, faults = playbook.load(scripts or playbook.packaged())
     found_products: list[Product] = []
-    for path in products or []:
-        try:
+    found_articles: list[Article] = []
+    try:
+        for path in products or []:
             more, wrong = catalogue.load(path)
-        except ValueError as fault:
-            raise stop(str(fault)) from None
-        found_products.extend(more)
-        faults.extend(wrong)
+            found_products.extend(more)
+            faults.extend(wrong)
+        for path in articles or []:
+            pages, wrong = help_articles.load(path)
+            found_articles.extend(pages)
+            faults.extend(wrong)
+    except ValueError as fault:
+        raise stop(str(fault)) from None
     report_faults(faults)
     if faults and strict:
         raise stop(f"{len(faults)} bad rows: nothing was built")
     try:
         with progress_bars() as progress:
-            built = store.build(index_dir, found_scripts, found_products, load_encoder(encoder), progress)
+            loaded = load_encoder(encoder)
+            built = store.build(index_dir, found_scripts, found_products, loaded, progress, found_articles)
     except ValueError as fault:
         raise stop(str(fault)) from None
     answer = {
@@ -79,10 +90,13 @@ def build(
         print_json(answer)
         return
     for kind, counts in built.counts.items():
-        _out.print(
-            f"{kind}: {counts['documents']} documents, {counts['rows']} texts, {counts['encoded']} of them newly encoded"
-        )
+        _out.print(f"{kind}: {held(counts)}")
     _out.print(f"{built.name} serves from {index_dir}")
+
+
+def held(counts: Mapping[str, int]) -> str:
+    """What a collection holds, in words."""
+    return f"{counts['documents']} documents, {counts['rows']} texts, {counts['encoded']} of them newly encoded"
 
 
 @index_app.command()
@@ -116,7 +130,7 @@ def search(
     query: Annotated[str, typer.Argument(help="What a customer would say.")],
     index_dir: IndexDir = Path("var/index"),
     encoder: EncoderName = "use",
-    kind: Annotated[str, typer.Option(help="script or product.", metavar="KIND")] = "script",
+    kind: Annotated[str, typer.Option(help="script, product or article.", metavar="KIND")] = "script",
     locale: Annotated[str | None, typer.Option(help="en or zh; by default the language of the query.")] = None,
     band: Annotated[str, typer.Option(help="low, elevated or high.")] = "elevated",
     reason: Annotated[list[str] | None, typer.Option(help="The customer's reasons.")] = None,
@@ -128,8 +142,8 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search the serving snapshot and say why each candidate came."""
-    if kind not in ("script", "product"):
-        raise stop(f"unknown kind {kind!r}: script or product")
+    if kind not in KINDS:
+        raise stop(f"unknown kind {kind!r}: {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     if band not in ("low", "elevated", "high"):
         raise stop(f"unknown band {band!r}: low, elevated or high")
     unknown = set(reason or ()) - set(REASONS)
@@ -139,7 +153,7 @@ def search(
     retriever = Retriever(_open(index_dir, loaded).snapshot)
     known, facts = _everything(retriever) if every_slot else (frozenset[str](), {})
     context = SearchContext(
-        kind=kind,  # type: ignore[arg-type]  # checked above
+        kind=kind,
         locale=locale or detect_language(query),
         k=k,
         region=region,
@@ -159,6 +173,7 @@ def search(
                 "score": one.score,
                 "sources": one.sources,
                 "why": one.why,
+                **_citation(one),
             }
             for one in found
         ]
@@ -176,6 +191,22 @@ def search(
     for one in found:
         table.add_row(f"{one.score:.3f}", one.id, one.document.title, ", ".join(one.why))
     _out.print(table)
+    for one in found:
+        if one.passage is not None and isinstance(one.document, Article):
+            place = " › ".join(part for part in (one.document.title, one.passage.heading) if part)
+            _out.print(f"\n{place}  {one.document.url}", style="bold", markup=False)
+            _out.print(one.passage.text, markup=False)
+
+
+def _citation(candidate: Candidate) -> dict[str, Any]:
+    """Where an article may be read, and what of it answers; nothing for other kinds."""
+    if candidate.passage is None or not isinstance(candidate.document, Article):
+        return {}
+    return {
+        "url": candidate.document.url,
+        "heading": candidate.passage.heading,
+        "passage": candidate.passage.text,
+    }
 
 
 def load_encoder(name: str) -> Encoder | None:

@@ -91,6 +91,32 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Article:
+    """A page of the shop's help in one locale. `body` is plain text with `# headings`, paragraphs apart by an empty line."""
+
+    id: str
+    locale: str
+    title: str
+    body: str
+    url: str = ""
+    tags: tuple[str, ...] = ()
+    updated: int = 0  # UTC milliseconds; 0: not known
+
+
+Document = Script | Product | Article
+Kind = Literal["script", "product", "article"]
+KINDS: tuple[Kind, ...] = ("script", "product", "article")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of an article that can be quoted by itself: its heading ("" at the beginning) and its text."""
+
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Another way to read a query: its core, one clause of it, or the query together with what was said before it."""
 
@@ -103,7 +129,7 @@ class Reading:
 class SearchContext:
     """What makes a document eligible. Filters act inside the search, so k results come back where k exist."""
 
-    kind: Literal["script", "product"]
+    kind: Kind
     locale: str
     k: int = 5
     region: str | None = None
@@ -120,12 +146,13 @@ class SearchContext:
 class Candidate:
     """A retrieved document with why it came. `score` is comparable within one search only."""
 
-    document: Script | Product
+    document: Document
     rank: int  # from 0
     score: float
     # {"dense": cosine, "sparse": bm25, "reason": 1, "intent": probability that this is what the message asks for}
     sources: Mapping[str, float] = field(default_factory=dict)
     why: tuple[str, ...] = ()  # short codes: "matched:水壶", "reason:quality", …
+    passage: Passage | None = None  # of an article: what to quote, beside its title and url
 
     @property
     def id(self) -> str:

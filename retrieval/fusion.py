@@ -55,13 +55,13 @@ def diversify(scores: Vector, similarity: Vector, k: int, trade: float) -> list[
     Each pick maximises trade × score − (1 − trade) × highest similarity to what was picked. `scores` [n], `similarity` [n, n].
     The first pick is always the highest score.
     """
-    picked: list[int] = []
-    gains = scores.astype(np.float32)
+    if not len(scores):
+        return []
+    picked = [int(scores.argmax())]
+    worth = np.asarray(trade * scores, dtype=np.float32)
     closest = np.zeros(len(scores), dtype=np.float32)
-    for _ in range(min(k, len(scores))):
-        best = int(gains.argmax())
-        picked.append(best)
-        np.maximum(closest, similarity[best], out=closest)
-        gains = trade * scores - (1.0 - trade) * closest
-        gains[picked] = -np.inf
+    while len(picked) < min(k, len(scores)):
+        worth[picked[-1]] = -np.inf
+        np.maximum(closest, similarity[picked[-1]], out=closest)
+        picked.append(int((worth - (1.0 - trade) * closest).argmax()))
     return picked

@@ -23,7 +23,7 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 K1, B = 1.2, 0.75
 # Postings read in full for one query. Words beyond it are common ones: they only add to rows that rarer words found.
-POSTINGS = 12_000  # or a twentieth of the rows, where that is more
+POSTINGS = 8_000  # or a twentieth of the rows, where that is more
 MOST_TERMS = 64  # words of one query that are looked up
 REFINED = 256  # rows that common words may still move
 
@@ -96,30 +96,33 @@ class LexicalIndex:
 
     def scores(self, words: Sequence[str], rows: Rows) -> Vector:
         """BM25 of each of the rows, float32 [len(rows)]."""
-        terms = self._terms(words)
-        if 8 * len(rows) < self.count:
-            found = np.zeros(len(rows), dtype=np.float32)
-            for term in terms:
-                found += self._weights_of(term, rows)
-            return found
+        if self.few(rows):
+            return np.asarray(self.weights(words, rows).sum(axis=1))
         total = self._buffer()  # many rows: summing whole lists is cheaper than looking each row up
-        for term in terms:
+        for term in self._terms(words):
             start, end = self._starts[term], self._starts[term + 1]
             total[self._rows[start:end]] += self._weights[start:end]
         found = total[rows]
         total[:] = 0.0
         return found
 
-    def matched(self, words: Sequence[str], rows: Rows) -> list[list[str]]:
-        """For each of the rows the words that it contains, the most telling first."""
-        known = sorted(
-            (word for word in set(words) if word in self._vocabulary), key=lambda word: (-self.idf(word), word)
-        )
-        found: list[list[str]] = [[] for _ in rows]
-        for word in known:
-            for place in np.flatnonzero(self._weights_of(self._vocabulary[word], rows) > 0).tolist():
-                found[place].append(word)
-        return found
+    def few(self, rows: Rows) -> bool:
+        """Whether looking the rows up one by one is cheaper than reading whole lists."""
+        return 8 * len(rows) < self.count
+
+    def weights(self, words: Sequence[str], rows: Rows) -> Vector:
+        """What each word adds to the BM25 of each of the rows, float32 [len(rows), words], for words in the order of `known`."""
+        terms = self._terms(words)
+        found = np.empty((len(terms), len(rows)), dtype=np.float32)
+        wanted = rows.astype(np.int32)
+        for place, term in enumerate(terms):
+            found[place] = self._weights_of(term, wanted)
+        return found.T
+
+    def known(self, words: Sequence[str]) -> list[str]:
+        """The words that stand in any row, the most telling first; of a very long text the most telling only."""
+        name = {self._vocabulary[word]: word for word in words if word in self._vocabulary}
+        return [name[term] for term in self._terms(words)]
 
     def bound(self, words: Sequence[str]) -> float:
         """What no row's score can exceed: the summed idf of the words (Lucene's form), unknown words included.
@@ -139,11 +142,13 @@ class LexicalIndex:
         known = {self._vocabulary[word] for word in words if word in self._vocabulary}
         return sorted(known, key=lambda term: (self._starts[term + 1] - self._starts[term], term))[:MOST_TERMS]
 
-    def _weights_of(self, term: int, rows: Any) -> Vector:
+    def _weights_of(self, term: int, rows: NDArray[np.int32]) -> Vector:
+        """Float32 [len(rows)] for int32 rows: searching for another type would copy the whole list first."""
         start, end = self._starts[term], self._starts[term + 1]
         postings = self._rows[start:end]
-        places = np.minimum(postings.searchsorted(rows), end - start - 1)
-        return np.where(postings[places] == rows, self._weights[start:end][places], np.float32(0.0))
+        places = postings.searchsorted(rows)
+        there = postings.take(places, mode="clip") == rows
+        return np.asarray(self._weights[start:end].take(places, mode="clip") * there)
 
     def _buffer(self) -> Vector:
         buffer: Vector | None = getattr(self._local, "total", None)

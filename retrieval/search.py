@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import rerank
-from retrieval.codec import Document, Kind
 from retrieval.collection import Collection, Filter
-from retrieval.documents import Band, Candidate, Product, Script, SearchContext, Vector
+from retrieval.documents import Band, Candidate, Document, Kind, Product, Script, SearchContext, Vector
 from retrieval.errors import NoSnapshot
 from retrieval.features import features
 from retrieval.fusion import Fusion, diversify, share_of_intent
@@ -24,12 +23,14 @@ from retrieval.vectors import Rows
 FUSIONS: Mapping[Kind, Fusion] = {
     "script": Fusion("convex", alpha=0.8),
     "product": Fusion("convex", alpha=0.4, head=0.7),
+    "article": Fusion("convex", alpha=0.4),
 }
 # Weight of relevance against variety. Who may leave gets what fits best; who is content may look around. An answer is never
 # worth much less for being different, so scripts are spread only where they are about equally good.
 TRADE: Mapping[Kind, Mapping[Band, float]] = {
     "script": {"high": 1.0, "elevated": 1.0, "low": 0.95},
     "product": {"high": 1.0, "elevated": 0.8, "low": 0.6},
+    "article": {"high": 1.0, "elevated": 1.0, "low": 1.0},
 }
 RELEVANT = 0.5  # share of the best score above which variety may be sought
 POOL = 32  # entries that are scored in full, from each source
@@ -55,6 +56,7 @@ class _Pool:
     best_rows: Rows  # the row that speaks for each entry
     reasons: NDArray[np.bool_]
     asked: Vector | None  # probability of each entry's intent
+    words: Vector | None  # [n, words] what each known word adds in the best row, where it was looked up
 
     def take(self, order: NDArray[np.int64] | Sequence[int]) -> _Pool:
         """The pool in another order."""
@@ -68,6 +70,7 @@ class _Pool:
             self.best_rows[places],
             self.reasons[places],
             None if self.asked is None else self.asked[places],
+            None if self.words is None else self.words[places],
         )
 
 
@@ -148,8 +151,10 @@ class Retriever:
         heard = None if usable is None or vector is None else _heard(collection, vector, text, context)
         pool = _gather(collection, allowed, usable, words, context, self._ranking, heard)
         chosen = _choose(collection, allowed, pool, context)
-        matched = collection.lexical.matched(words, chosen.best_rows)
-        documents = [collection.document(number) for number in allowed.documents[chosen.entries].tolist()]
+        matched = _matched(collection, words, chosen)
+        numbers = allowed.documents[chosen.entries].tolist()
+        documents = [collection.document(number) for number in numbers]
+        articles = context.kind == "article"
         return [
             Candidate(
                 document=document,
@@ -157,6 +162,7 @@ class Retriever:
                 score=float(chosen.scores[place]),
                 sources=_sources(chosen, place),
                 why=_why(document, matched[place], chosen, place, context),
+                passage=collection.passage(numbers[place], int(chosen.best_rows[place])) if articles else None,
             )
             for place, document in enumerate(documents)
         ]
@@ -201,9 +207,10 @@ def _gather(
     if heard is not None:
         parts.append(np.flatnonzero(allowed.entries & (heard >= POSSIBLE)))
     entries = np.unique(np.concatenate(parts))
-    rows, owner = collection.rows_of(entries)
+    rows, owner = collection.rows_of(entries, allowed)
     fusion = ranking.fusions[context.kind]
-    row_sparse = collection.lexical.scores(words, rows)
+    by_word = collection.lexical.weights(words, rows) if collection.single and collection.lexical.few(rows) else None
+    row_sparse = collection.lexical.scores(words, rows) if by_word is None else by_word.sum(axis=1)
     row_share = collection.shares(words, rows, row_sparse, fusion.head)
     row_cosines = None if vector is None or collection.dense is None else collection.dense.cosines(vector, rows)
     if collection.single:
@@ -213,7 +220,10 @@ def _gather(
         starts = np.searchsorted(owner, np.arange(len(entries)))  # rows of one entry stand together
         sparse = _highest(row_sparse, starts)
         cosines = None if row_cosines is None else _highest(row_cosines, starts)
-        voted = None if row_cosines is None or cosines is None else _voted(row_cosines, cosines, owner)
+        voted = cosines
+        if context.kind == "script" and row_cosines is not None and cosines is not None:
+            # Examples are many ways to say one thing; the passages of an article say different things, and the best one answers.
+            voted = _voted(row_cosines, cosines, owner)
         scores = fusion.scores(voted, _highest(row_share, starts))
         row_scores = fusion.scores(row_cosines, row_share)
         best = np.flatnonzero(row_scores == _highest(row_scores, starts)[owner])
@@ -231,7 +241,7 @@ def _gather(
     if asked is not None:
         scores = asked * share_of_intent(scores, collection.intent_of_entry[entries], SIBLING)
     scores = np.minimum(np.where(reasons, scores * np.float32(1.0 + REASON_BONUS), scores), 1.0).astype(np.float32)
-    pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons, asked)
+    pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons, asked, by_word)
     return pool.take(np.argsort(-scores, kind="stable"))
 
 
@@ -282,7 +292,7 @@ def _choose(collection: Collection, allowed: Filter, pool: _Pool, context: Searc
         return head
     similarity = _similarity(collection, head)
     order, folded = list(range(len(head.entries))), list[int]()
-    if context.kind == "product":
+    if context.kind != "script":
         order, folded = _fold(collection, allowed, head, similarity)
     trade = TRADE[context.kind][context.band]
     if trade < 1.0:
@@ -319,6 +329,13 @@ def _fold(collection: Collection, allowed: Filter, pool: _Pool, similarity: Vect
     return kept, folded
 
 
+def _matched(collection: Collection, words: list[str], pool: _Pool) -> list[list[str]]:
+    """For each place the words that its best row contains, the most telling first."""
+    known = collection.lexical.known(words)
+    by_word = collection.lexical.weights(words, pool.best_rows) if pool.words is None else pool.words
+    return [[known[number] for number in row.nonzero()[0].tolist()] for row in by_word]
+
+
 def _sources(pool: _Pool, place: int) -> dict[str, float]:
     found = {"sparse": float(pool.sparse[place])}
     if pool.cosines is not None:
@@ -336,6 +353,6 @@ def _why(document: Document, matched: list[str], pool: _Pool, place: int, contex
         codes.append("similar")
     if isinstance(document, Script):
         codes.extend(f"reason:{reason}" for reason in context.reasons if reason in document.reasons)
-    elif context.region is not None and document.regions:
+    elif isinstance(document, Product) and context.region is not None and document.regions:
         codes.append(f"region:{context.region}")
     return tuple(codes)

@@ -2,7 +2,8 @@
 
 000007-3f9a…/            sequence and hash of what it was built from
   manifest.json          format, encoder fingerprint, counts, SHA-256 of every other file
-  script/ product/       documents.jsonl, columns.npz, hashes.bin, lexical/, vectors.faiss; script/ also intents.npz
+  script/ product/ article/
+                         documents.jsonl, columns.npz, hashes.bin, lexical/, vectors.faiss; script/ also intents.npz
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from retrieval import articles as passages
 from retrieval import codec, collection, intent_head, lexical
-from retrieval.codec import KINDS, Document, Kind
 from retrieval.collection import Collection, Progress
-from retrieval.documents import Encoder, Product, Script, Vector
+from retrieval.documents import KINDS, Article, Document, Encoder, Kind, Product, Script, Vector
 from retrieval.errors import BadSnapshot
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,10 @@ class Snapshot:
         return found
 
 
-def source_hash(scripts: Sequence[Script], products: Sequence[Product], fingerprint: str | None) -> str:
+def source_hash(documents: Iterable[Document], fingerprint: str | None) -> str:
     """Hash of everything a snapshot is made of: equal hashes mean equal snapshots."""
-    lines = sorted([*map(codec.to_line, scripts), *map(codec.to_line, products)])
-    settings = orjson.dumps([FORMAT, fingerprint, lexical.K1, lexical.B, *intent_head.SETTINGS])
+    lines = sorted(map(codec.to_line, documents))
+    settings = orjson.dumps([FORMAT, fingerprint, lexical.K1, lexical.B, passages.LONG, *intent_head.SETTINGS])
     return codec.digest(settings, *(line + b"\n" for line in lines))
 
 
@@ -80,6 +81,7 @@ def write(
     encoder: Encoder | None,
     known: Mapping[str, Vector],
     progress: Progress | None = None,
+    articles: Sequence[Article] = (),
 ) -> Path:
     """Build the snapshot `name` inside `folder`, aside, and rename it into place. Returns its path.
 
@@ -93,6 +95,7 @@ def write(
         parts: tuple[tuple[Kind, Sequence[Document]], ...] = (
             ("script", scripts),
             ("product", products),
+            ("article", articles),
         )
         for kind, documents in parts:
             _check_unique(kind, documents)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from retrieval import snapshot as snapshots
 from retrieval.collection import Progress
-from retrieval.documents import Encoder, Product, Script, Vector
+from retrieval.documents import Article, Encoder, Product, Script, Vector
 from retrieval.errors import BadSnapshot, NoSnapshot
 from retrieval.snapshot import Snapshot
 
@@ -57,6 +57,7 @@ def build(
     products: Sequence[Product],
     encoder: Encoder | None,
     progress: Progress | None = None,
+    articles: Sequence[Article] = (),
 ) -> Snapshot:
     """Build a snapshot of these documents, point to it, and open it.
 
@@ -66,7 +67,7 @@ def build(
     fingerprint = None if encoder is None else encoder.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     known: dict[str, Vector] = {}
-    suffix = snapshots.source_hash(scripts, products, fingerprint)[:12]
+    suffix = snapshots.source_hash([*scripts, *products, *articles], fingerprint)[:12]
     try:
         before = current(folder, fingerprint).snapshot
     except NoSnapshot:
@@ -78,7 +79,7 @@ def build(
         known = before.vectors_by_hash()
     numbers = [int(path.name.partition("-")[0]) for path in _snapshots(folder)]
     name = f"{max(numbers, default=0) + 1:06d}-{suffix}"
-    path = snapshots.write(folder, name, scripts, products, encoder, known, progress)
+    path = snapshots.write(folder, name, scripts, products, encoder, known, progress, articles)
     opened = Snapshot.open(path, fingerprint)
     _point(folder, name)
     _tidy(folder)

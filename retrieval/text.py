@@ -43,8 +43,12 @@ STOPWORDS = frozenset(_FUNCTION_WORDS.split())
 
 def clean(text: str, limit: int = MAX_LENGTH) -> str:
     """The visible text: hidden characters removed, compatibility forms folded (NFKC), white space collapsed, cut to `limit`."""
-    visible = _HIDDEN.sub("", text[: 4 * limit])
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", visible)).strip()[:limit].rstrip()
+    return visible(unicodedata.normalize("NFKC", _HIDDEN.sub("", text[: 4 * limit])), limit)
+
+
+def visible(text: str, limit: int = MAX_LENGTH) -> str:
+    """`clean` without folding: to be shown as its author wrote it, full-width punctuation and all."""
+    return _SPACE.sub(" ", _HIDDEN.sub("", text[: 4 * limit])).strip()[:limit].rstrip()
 
 
 def has_hidden(text: str) -> bool:

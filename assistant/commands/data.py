@@ -1,4 +1,4 @@
-"""`staywell import …`: contacts, orders, returns, transactions, products and scripts from files into the database."""
+"""`staywell import …`: a shop's records, catalogue, playbook and help from files into the database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from assistant.shop.importers import Progress, Records, import_records, import_t
 from assistant.shop.records import Target
 from assistant.shop.rows import Report, parse_map
 from assistant.storage.engine import Storage
-from retrieval.codec import Kind
+from retrieval.documents import Kind
 
 import_app = typer.Typer(
     help="Bring a shop's records in. A bad row is reported with its line and reason; the rest goes in."
@@ -91,6 +91,13 @@ def products(file: File, site: SiteKey = "demo", data_dir: DataDir = None, json:
 def scripts(file: File, site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
     """Scripts of the playbook, one family a line (docs/playbook.md)."""
     _import_documents("script", file, site, data_dir, json)
+
+
+@import_app.command("articles")
+@plain_errors
+def articles(file: File, site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
+    """Help articles: id, locale, title, body, url, tags, updated."""
+    _import_documents("article", file, site, data_dir, json)
 
 
 def _import_records(kind: Records, file: Path, site: str, map_: str, data_dir: Path | None, json: bool) -> None:

@@ -12,15 +12,17 @@ from assistant.commands.common import (
     Json,
     SiteKey,
     load_settings,
+    now_ms,
     out,
     plain_errors,
     print_json,
-    progress,
     site_id_of,
     storage_of,
 )
+from assistant.commands.data import show
 from assistant.errors import NotFound
 from assistant.retrievers import SiteRetrievers
+from assistant.shop.catalogue import import_documents
 from retrieval import commands as retrieval_commands
 from retrieval import encoders
 
@@ -29,23 +31,42 @@ index_app = typer.Typer(help="Build, inspect and search the retrieval index of a
 
 @index_app.command("build")
 @plain_errors
-def build(site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -> None:
-    """Builds the snapshot from the site's scripts and products and lets it serve; a running server picks it up by itself."""
+def build(
+    site: SiteKey = "demo",
+    articles: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files of help articles to bring in first, .csv or .jsonl.", exists=True, dir_okay=False),
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Builds the snapshot from the site's scripts, products and articles and lets it serve; a running server takes it by itself."""
     settings = load_settings(data_dir)
     with storage_of(settings) as storage:
         site_id = site_id_of(storage, site)
+        reports = {
+            path.name: import_documents(storage, path, "article", site_id=site_id, now=now_ms())
+            for path in articles or []
+        }
+        for name, report in reports.items():
+            if not json:
+                show(name, report, json)
         retrievers = SiteRetrievers(
             storage, encoders.load(settings.encoder), settings.index_dir or settings.data_dir / "index"
         )
-        with progress("Indexing", None, quiet=json) as step:
-            retrievers.refresh(lambda _name, done, _total: step(done))
+        with retrieval_commands.progress_bars() as bars:
+            retrievers.refresh(bars)
         version, problem = retrievers.version(site_id), retrievers.degraded.get(f"index:{site_id}")
     if problem is not None:
         raise NotFound(problem)
+    counts = retrievers.counts(site_id)
     if json:
-        print_json({"site": site, "snapshot": version})
-    else:
-        out.print(f"{site}: {version}", highlight=False)
+        imported = {name: report.as_json() for name, report in reports.items()}
+        print_json({"site": site, "snapshot": version, "counts": counts, "imported": imported})
+        return
+    for kind, held in counts.items():
+        out.print(f"{kind}: {retrieval_commands.held(held)}", highlight=False)
+    out.print(f"{site}: {version}", highlight=False)
 
 
 @index_app.command("info")
@@ -60,7 +81,7 @@ def info(site: SiteKey = "demo", data_dir: DataDir = None, json: Json = False) -
 def search(
     text: Annotated[str, typer.Argument(help="What a customer might write.")],
     site: SiteKey = "demo",
-    kind: Annotated[str, typer.Option(help="script or product")] = "script",
+    kind: Annotated[str, typer.Option(help="script, product or article")] = "script",
     k: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
     data_dir: DataDir = None,
     json: Json = False,

@@ -1,10 +1,12 @@
-"""The demo shop: Alder & Brook (木溪), household and outdoor goods. Catalogue, customers, orders, returns, earlier conversations.
+"""The demo shop: Alder & Brook (木溪), household and outdoor goods. Catalogue, help pages, customers, orders, returns,
+earlier conversations.
 
 Everything stands in JSON lines under `data/`. Nothing there is dated: a row says how many days before now it happened, so
 that the demo is as fresh next year as today. The loaders turn these ages into timestamps (UTC milliseconds) from the `now_ms`
 they are given. Money is in minor units, as in the database.
 
     products.jsonl       the fields of `retrieval.documents.Product`; one row a locale, both with the same id
+    articles.jsonl       help pages as `retrieval.articles` imports them; one row a locale, both with the same id
     contacts.jsonl       external_id, name, email, locale, region, since_days, story (one line about who it is)
     orders.jsonl         order_no, external_customer_id, status, total, currency, coupon, discount, days_ago,
                          promised_after and delivered_after (days after the order; null: not known, not yet), lines
@@ -22,7 +24,8 @@ from typing import Any, Literal
 
 import orjson
 
-from retrieval.documents import Product
+from retrieval.articles import ArticleRow
+from retrieval.documents import Article, Product
 
 SHOP_NAME = {"en": "Alder & Brook", "zh": "木溪"}
 DAY_MS = 86_400_000
@@ -112,6 +115,11 @@ class DemoConversation:
 def load_products() -> tuple[Product, ...]:
     """The catalogue, one product a locale, ordered as in the file."""
     return tuple(Product(**{**row, "regions": tuple(row["regions"])}) for row in _rows("products"))
+
+
+def load_articles() -> tuple[Article, ...]:
+    """The shop's help pages, one article a locale, ordered as in the file."""
+    return tuple(ArticleRow.model_validate(row).article() for row in _rows("articles"))
 
 
 def load_contacts(now_ms: int) -> tuple[DemoContact, ...]:

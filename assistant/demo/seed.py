@@ -27,6 +27,7 @@ from assistant.shop.records import (
 from assistant.storage.engine import Storage
 from assistant.storage.tables import site as sites
 from retrieval import playbook
+from retrieval.documents import Document
 
 SITE_KEY: Final = "demo"
 PASSWORD: Final = "staywell-demo"  # noqa: S105 - printed at the start; the demo listens on loopback only
@@ -79,7 +80,8 @@ def seed(storage: Storage, *, secret: bytes, origins: Sequence[str], now: int) -
                 now=now,
             )
         scripts, _faults = playbook.load(playbook.packaged())
-        put_documents(connection, [*scripts, *data.load_products()], site_id=made.id, now=now)
+        documents: list[Document] = [*scripts, *data.load_products(), *data.load_articles()]
+        put_documents(connection, documents, site_id=made.id, now=now)
         _put_records(connection, made.id, secret, now)
         return made
 

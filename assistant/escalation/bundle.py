@@ -35,8 +35,8 @@ from assistant.storage.tables import (
     task,
     wallet_entry,
 )
-from retrieval.codec import Kind, from_line
-from retrieval.documents import Product, Script
+from retrieval.codec import from_line
+from retrieval.documents import Document, Kind, Product, Script
 
 MOST_EVENTS: Final = 2000
 MOST_ORDERS: Final = 20
@@ -358,11 +358,11 @@ def _already_sent(connection: Connection, conversation_id: str) -> set[str]:
     return {data["script"] for data in rows if "script" in data}
 
 
-def _documents(connection: Connection, site_id: str, ids: Sequence[str], locale: str) -> dict[str, Script | Product]:
+def _documents(connection: Connection, site_id: str, ids: Sequence[str], locale: str) -> dict[str, Document]:
     """Documents by id; of a product in several locales the one that fits."""
     language = base_language(locale)
     kinds: tuple[tuple[Kind, Table], ...] = (("script", script), ("product", product))
-    found: dict[str, Script | Product] = {}
+    found: dict[str, Document] = {}
     for kind, table in kinds:
         rows = connection.execute(
             select(table.c.id, table.c.locale, table.c.document).where(table.c.site_id == site_id, table.c.id.in_(ids))

@@ -1,8 +1,8 @@
-"""Products and scripts of a site in the database: stored by content hash, read back as retrieval's documents."""
+"""Products, scripts and help articles of a site in the database: stored by content hash, read back as retrieval's documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from assistant.errors import BadInput, BadRow
 from assistant.shop.rows import Report
 from assistant.storage.engine import Storage
-from assistant.storage.tables import product, script
-from retrieval import catalogue, playbook
-from retrieval.codec import Kind, digest, from_line, to_line
-from retrieval.documents import Product, Script
+from assistant.storage.tables import article, product, script
+from retrieval import articles, catalogue, playbook
+from retrieval.codec import digest, from_line, to_line
+from retrieval.documents import Document, Kind, Product, Script
 from retrieval.errors import RowFault
 
 BATCH = 500
-_TABLES: dict[Kind, Table] = {"script": script, "product": product}
+TABLES: Mapping[Kind, Table] = {"script": script, "product": product, "article": article}
 
 
 def import_documents(
@@ -31,14 +31,12 @@ def import_documents(
     now: int,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Scripts (.jsonl, one family a line) or products (.csv, .jsonl, a shop's export) from a file into the database.
+    """Scripts (.jsonl, one family a line), products (.csv, .jsonl, a shop's export) or articles (.csv, .jsonl) into the database.
 
     The report counts documents: a family of two languages is two. Raises `BadInput` when the file as a whole cannot be read.
     """
-    documents: Sequence[Script | Product]
-    faults: Sequence[RowFault]
     try:
-        documents, faults = playbook.load([path]) if kind == "script" else catalogue.load(path)
+        documents, faults = _read(path, kind)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path.name} cannot be read: {error}") from error
     report = Report(read=len(documents) + len(faults), bad=[BadRow(row.reason, line=row.line) for row in faults])
@@ -53,13 +51,17 @@ def import_documents(
     return report
 
 
-def put_documents(
-    connection: Connection, documents: Iterable[Script | Product], *, site_id: str, now: int
-) -> tuple[int, int]:
+def _read(path: Path, kind: Kind) -> tuple[Sequence[Document], Sequence[RowFault]]:
+    if kind == "script":
+        return playbook.load([path])
+    return catalogue.load(path) if kind == "product" else articles.load(path)
+
+
+def put_documents(connection: Connection, documents: Iterable[Document], *, site_id: str, now: int) -> tuple[int, int]:
     """Stores new and changed documents; (stored, unchanged). A document is known by its id and locale."""
     stored = unchanged = 0
     for document in documents:
-        table = _TABLES["script" if isinstance(document, Script) else "product"]
+        table = TABLES[kind_of(document)]
         line = to_line(document)
         content_hash = digest(line)
         key = (table.c.site_id == site_id) & (table.c.id == document.id) & (table.c.locale == document.locale)
@@ -77,14 +79,21 @@ def put_documents(
     return stored, unchanged
 
 
-def load_documents(connection: Connection, kind: Kind, *, site_id: str) -> list[Script | Product]:
+def kind_of(document: Document) -> Kind:
+    """What kind a document is of."""
+    if isinstance(document, Script):
+        return "script"
+    return "product" if isinstance(document, Product) else "article"
+
+
+def load_documents(connection: Connection, kind: Kind, *, site_id: str) -> list[Document]:
     """All documents of one kind of a site, ordered by id and locale."""
-    table = _TABLES[kind]
+    table = TABLES[kind]
     query = select(table.c.document).where(table.c.site_id == site_id).order_by(table.c.id, table.c.locale)
     return [from_line(kind, orjson.dumps(content)) for content in connection.execute(query).scalars()]
 
 
 def remove_documents(connection: Connection, kind: Kind, ids: Iterable[str], *, site_id: str) -> int:
     """Removes documents in all their locales; how many rows went."""
-    table = _TABLES[kind]
+    table = TABLES[kind]
     return connection.execute(delete(table).where(table.c.site_id == site_id, table.c.id.in_(list(ids)))).rowcount

@@ -137,6 +137,17 @@ script = Table(
     Column("updated_at", MS, nullable=False),
 )
 
+article = Table(
+    "article",
+    metadata,
+    Column("site_id", ID, ForeignKey("site.id"), primary_key=True),
+    Column("id", String(100), primary_key=True),
+    Column("locale", String(16), primary_key=True),
+    Column("document", JSON, nullable=False),  # retrieval.documents.Article
+    Column("content_hash", String(64), nullable=False),
+    Column("updated_at", MS, nullable=False),
+)
+
 # --- conversations --------------------------------------------------------------------------------------------------
 
 conversation = Table(

@@ -13,7 +13,8 @@ import pytest
 
 from assistant.demo import data
 from assistant.escalation.frames import Resolve
-from retrieval.documents import Product
+from retrieval.articles import passages
+from retrieval.documents import Article, Product
 
 NOW = 1_780_000_000_000
 DAY = data.DAY_MS
@@ -164,3 +165,18 @@ def test_conversations_lead_to_customers_and_end_as_agents_can_end_them() -> Non
 def test_ages_follow_the_clock_that_is_given() -> None:
     now, later = data.load_orders(NOW), data.load_orders(NOW + DAY)
     assert [order.ordered_at + DAY for order in now] == [order.ordered_at for order in later]
+
+
+def test_help_stands_in_both_languages_with_the_same_facts() -> None:
+    pages: dict[str, dict[str, Article]] = {}
+    for article in data.load_articles():
+        pages.setdefault(article.id, {})[article.locale] = article
+    assert len(pages) >= 12
+    for variants in pages.values():
+        assert set(variants) == {"en", "zh"}
+        english, chinese = variants["en"], variants["zh"]
+        assert len(passages(english)) == len(passages(chinese))
+        assert english.url == chinese.url.replace("zh", "en")
+        amounts = [sorted(re.findall(r"\d+\.\d\d", page.body)) for page in (english, chinese)]
+        assert amounts[0] == amounts[1]
+        assert not re.search("[\u4e00-\u9fff]", english.title + english.body)

@@ -52,7 +52,7 @@ def test_readable_output_names_snapshot_and_scripts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("search", "x", "--kind", "poem"), "script or product"),
+        (("search", "x", "--kind", "poem"), "script, product or article"),
         (("search", "x", "--band", "huge"), "low, elevated or high"),
         (("search", "x", "--reason", "weather"), "one of price"),
         (("search", "x"), "staywell index build"),
