@@ -50,7 +50,7 @@ def decisions(made: list[Case]) -> list[dict[str, Any]]:
     random = np.random.default_rng(1)
     rows = []
     for i, case in enumerate(made):
-        action = ("reply:a", "recommend:b")[int(random.random() < 0.5)]
+        action = ("reply:a", "reply:b")[int(random.random() < 0.5)]
         label = {
             "id": f"l{i}",
             "type": "inactive_90",
@@ -62,7 +62,7 @@ def decisions(made: list[Case]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": f"d{i}", "conversation_id": f"c{i}", "seq": 1, "customer_key": f"u{i}", "ts_decision": NOW,
-                "eligible": ["reply:a", "recommend:b"], "probabilities": [0.5, 0.5], "values": [0.0, 0.0],
+                "eligible": ["reply:a", "reply:b"], "probabilities": [0.5, 0.5], "values": [0.0, 0.0],
                 "action": action, "propensity": 0.5, "overrides": [], "outcomes": [label],
             }
         )  # fmt: skip
