@@ -36,6 +36,7 @@ from assistant.http import BodyLimit, SecurityHeaders, install_error_handlers
 from assistant.identity.fetching import Reach, fetch_json
 from assistant.identity.jwks import KeySets
 from assistant.identity.keys import installation_secret
+from assistant.identity.revocation import AccessWatch
 from assistant.identity.routes import AgentDeps
 from assistant.identity.routes import build_router as agents_router
 from assistant.identity.sites import SiteDirectory
@@ -214,6 +215,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     )
     runner = Runner(services.parts, lease_ms=settings.turn_lease_ms)
     sweeper = Sweeper(services.storage, services.bus, clock, settings)
+    access = AccessWatch(services.storage, services.bus, (services.sites.forget, live.recheck, consoles.recheck))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -222,6 +224,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
         others = [
             asyncio.create_task(_forever("maturing", maturing.run), name="maturing"),
             asyncio.create_task(_forever("sweeper", sweeper.run), name="sweeper"),
+            asyncio.create_task(_forever("access", access.run), name="access"),
             asyncio.create_task(_forever("index", services.retrievers.watch), name="index"),
             asyncio.create_task(_forever("models", lambda: services.models.watch(services.inference)), name="models"),
         ]
@@ -290,7 +293,7 @@ async def _forever(name: str, work: Callable[[], Any]) -> None:
 def _shared(folder: Path) -> CollectorRegistry:
     """The figures of all workers; those of their processes (memory, descriptors) are not among them."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     return registry
 
 

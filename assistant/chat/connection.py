@@ -94,6 +94,11 @@ class Connection:
                 await self._socket.close(code, reason)
 
     @property
+    def access(self) -> Access | None:
+        """Who speaks, once a hello was accepted."""
+        return self._access
+
+    @property
     def _place(self) -> tuple[Access, Standing]:
         """Who speaks, and where."""
         if self._access is None or self._standing is None:

@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 from assistant.chat.heads import Heads
 from assistant.chat.service import ChatDeps
+from assistant.identity.revocation import lapsed
+from assistant.identity.widget import Access
 from assistant.limits import Allowances
 from assistant.wire import Close
 
@@ -16,6 +18,11 @@ MOST_UNGREETED: Final = 1_000  # sockets that have not said hello; each has 5 s 
 
 class Drainable(Protocol):
     """A connection, as far as the registry knows it."""
+
+    @property
+    def access(self) -> Access | None:
+        """Who speaks, once a hello was accepted."""
+        ...
 
     async def drain(self) -> None:
         """Tells the client that the server is going away."""
@@ -31,6 +38,8 @@ class Live:
 
     def __init__(self, deps: ChatDeps) -> None:
         settings = deps.settings
+        self._storage = deps.storage
+        self._clock = deps.clock
         self.bus = deps.bus
         self.metrics = deps.metrics
         self.heads = Heads(deps.storage)
@@ -82,6 +91,20 @@ class Live:
                 return
             await asyncio.sleep(grace_s / 20)
         await asyncio.gather(*(connection.close(Close.DEPLOY, "going away") for connection in tuple(self._contacts)))
+
+    async def recheck(self) -> None:
+        """Closes the connections whose access was taken back meanwhile."""
+        speaking = [(connection, connection.access) for connection in self._contacts]
+        held = {access.token_hash: access.contact_id for _, access in speaking if access is not None}
+        now = self._clock()
+        gone = await self._storage.read(lambda connection: lapsed(connection, held, now=now))
+        await asyncio.gather(
+            *(
+                connection.close(gone[access.token_hash], "access was taken back")
+                for connection, access in speaking
+                if access is not None and access.token_hash in gone
+            )
+        )
 
     def _release(self, contact_id: str | None) -> None:
         if contact_id is None:

@@ -17,11 +17,11 @@ from assistant.conversations import contacts, store
 from assistant.conversations.status import BOT, Mode, may_speak, mode
 from assistant.conversations.store import Appended, NewEvent
 from assistant.conversations.view import agent_names, to_contact_ev
-from assistant.errors import Conflict, Forbidden
+from assistant.errors import Conflict, Forbidden, NotFound
 from assistant.escalation.store import escalate
 from assistant.identity import widget
 from assistant.identity.keys import derive
-from assistant.identity.sites import Site, SiteDirectory
+from assistant.identity.sites import Site, SiteDirectory, find_site_by_key
 from assistant.identity.trust import Identities
 from assistant.identity.widget import Access, Opened
 from assistant.settings import Settings
@@ -110,6 +110,8 @@ class ChatService:
             said = await self._deps.identities.read(site, identity, now)
 
         def work(connection: Connection) -> tuple[Opened, RowMapping | None]:
+            if find_site_by_key(connection, site.key) is None:  # withdrawn since the directory looked
+                raise NotFound("no such site", code="unknown_site")
             opened = widget.open_session(
                 connection,
                 site,
@@ -167,7 +169,8 @@ class ChatService:
         """Stores a message and its turn job. Raises Conflict: `cmid_conflict`, `closed`; Forbidden; Unavailable."""
 
         def append(connection: Connection, row: RowMapping, now: int) -> Appended:
-            appended = store.append(connection, row["id"], NewEvent("contact", "message", body, cmid=cmid), now=now)
+            new = NewEvent("contact", "message", body, cmid=cmid)
+            appended = store.append(connection, row["id"], new, now=now, held=standing.born)
             if not appended.dup:
                 if not may_speak("contact", status=row["status"], holder=row["holder"]):
                     raise Conflict("the conversation is over", code="closed")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+import orjson
 import typer
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from assistant.commands.common import (
     DataDir,
@@ -20,12 +25,14 @@ from assistant.commands.common import (
     site_id_of,
     storage_of,
 )
-from assistant.errors import Conflict, NotFound
-from assistant.identity import sites
-from assistant.identity.agents import create_agent
+from assistant.errors import BadInput, Conflict, NotFound
+from assistant.identity import revocation, sites
+from assistant.identity.agents import MOST_CAPACITY, ROLES, change_agent, create_agent, normalise_login
 from assistant.identity.keys import hash_token, new_token
+from assistant.identity.trust import identity_settings
+from assistant.settings import Settings
 from assistant.shop.catalogue import put_documents
-from assistant.storage.tables import agent, agent_session, site
+from assistant.storage.tables import agent, site
 from retrieval import playbook
 
 site_app = typer.Typer(help="Shops served by this installation.", no_args_is_help=True)
@@ -68,12 +75,116 @@ def add_site(
         if with_playbook:
             scripts, _faults = playbook.load(playbook.packaged())
             storage.write_sync(lambda connection: put_documents(connection, scripts, site_id=made.id, now=now))
-    shown = {"id": made.id, "key": key, "identity_secret": identity_secret, "api_key": api_key}
-    if json:
-        print_json(shown)
-    else:
-        for label, value in shown.items():
-            out.print(f"{label:<16} {value}", highlight=False)
+    _show({"id": made.id, "key": key, "identity_secret": identity_secret, "api_key": api_key}, json=json)
+
+
+@site_app.command("writer")
+@plain_errors
+def choose_writer(
+    key: Annotated[str, typer.Argument(help="Key of the site.")],
+    choice: Annotated[
+        Literal["template", "openai", "default"], typer.Argument(help="default: what the installation has.")
+    ],
+    calls_per_minute: Annotated[int | None, typer.Option(min=1, help="Most calls of the model a minute.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Says who words a shop's replies; from the next reply on."""
+    settings = load_settings(data_dir)
+    if choice == "openai" and (settings.writer_url is None or settings.writer_model is None):
+        raise Conflict("set STAYWELL_WRITER_URL and STAYWELL_WRITER_MODEL first, for the server too")
+
+    def work(connection: Connection) -> None:
+        found = sites.find_site_by_key(connection, key)
+        if found is None:
+            raise NotFound(f"there is no site with the key '{key}'")
+        others = {
+            name: value for name, value in found.settings.items() if name not in ("writer", "writer_calls_per_minute")
+        }
+        chosen: dict[str, Any] = {} if choice == "default" else {"writer": choice}
+        if calls_per_minute is not None:
+            chosen["writer_calls_per_minute"] = calls_per_minute
+        sites.change(connection, found.id, now=now_ms(), settings={**others, **chosen})
+
+    with storage_of(settings) as storage:
+        storage.write_sync(work)
+    out.print(f"{key}: {choice}", highlight=False)
+
+
+@site_app.command("set")
+@plain_errors
+def set_site(
+    key: Annotated[str, typer.Argument(help="Key of the site.")],
+    name: Annotated[str | None, typer.Option(help="Name of the shop, as customers see it.")] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="Origin of pages that may embed the chat, in place of all; repeatable.")
+    ] = None,
+    guests: Annotated[bool | None, typer.Option(help="Serve visitors whom the shop does not vouch for.")] = None,
+    jwks_url: Annotated[
+        str | None, typer.Option(help="Address of the shop's public keys, for its identity tokens.")
+    ] = None,
+    jwks: Annotated[Path | None, typer.Option(help="File with the shop's public keys (JWKS).", dir_okay=False)] = None,
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option(help="Algorithm that its tokens are signed with; repeatable; by default ES256, RS256."),
+    ] = None,
+    new_identity_secret: Annotated[
+        bool, typer.Option("--new-identity-secret", help="A shared secret (HS256), in place of any keys; printed once.")
+    ] = False,
+    new_api_key: Annotated[bool, typer.Option("--new-api-key", help="Another API key; printed once.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Changes a shop. A running server notices within a second or two."""
+    if algorithm and jwks_url is None and jwks is None:
+        raise typer.BadParameter("--algorithm goes with --jwks-url or --jwks")
+    if new_identity_secret and (jwks_url is not None or jwks is not None):
+        raise typer.BadParameter("either a shared secret or public keys")
+    settings = load_settings(data_dir)
+    said = {"name": name, "origins": origin or None, "anonymous_allowed": guests}
+    values: dict[str, Any] = {column: value for column, value in said.items() if value is not None}
+    shown = {"key": key}
+    if new_api_key:
+        shown["api_key"] = new_token()
+        values["api_key_hash"] = hash_token(shown["api_key"])
+    if new_identity_secret:
+        shown["identity_secret"] = values["identity_secret"] = secrets.token_hex(32)
+    identity: dict[str, Any] | None = None
+    if jwks_url is not None or jwks is not None:
+        check_url(jwks_url, settings)
+        identity = identity_settings(
+            jwks_url=jwks_url, jwks=None if jwks is None else _json_file(jwks), algorithms=algorithm or ()
+        )
+        values["identity_secret"] = None
+    if not values:
+        raise typer.BadParameter("nothing to change")
+
+    def work(connection: Connection) -> None:
+        found = sites.find_site_by_key(connection, key)
+        if found is None:
+            raise NotFound(f"there is no site with the key '{key}'")
+        if "identity_secret" in values:
+            sites.change_settings(connection, found.id, {"identity": identity})
+        sites.change(connection, found.id, now=now_ms(), **values)
+        revocation.note(connection)  # servers look sites up anew
+
+    with storage_of(settings) as storage:
+        storage.write_sync(work)
+    _show(shown, json=json)
+
+
+@site_app.command("rekey")
+@plain_errors
+def rekey_site(
+    key: Annotated[str, typer.Argument(help="The key that is withdrawn.")],
+    new: Annotated[str, typer.Argument(help="The key that takes its place in the script tag.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Withdraws a shop's public key: chats that it opened are closed at once, and it opens no others."""
+    with storage_of(load_settings(data_dir)) as storage:
+        site_id = site_id_of(storage, key)
+        ended = storage.write_sync(lambda connection: sites.withdraw_key(connection, site_id, new=new, now=now_ms()))
+    _show({"key": new, "withdrawn": key, "tokens_ended": ended}, json=json)
 
 
 @site_app.command("list")
@@ -110,12 +221,7 @@ def add_agent(
     data_dir: DataDir = None,
 ) -> None:
     """Adds an agent. The password is asked for, or taken from STAYWELL_AGENT_PASSWORD."""
-    roles: dict[str, Literal["agent", "supervisor", "admin"]] = {
-        "agent": "agent",
-        "supervisor": "supervisor",
-        "admin": "admin",
-    }
-    if role not in roles:
+    if role not in ROLES:
         raise typer.BadParameter("expected agent, supervisor or admin")
     with storage_of(load_settings(data_dir)) as storage:
         site_id = site_id_of(storage, site_key)
@@ -126,7 +232,7 @@ def add_agent(
                 login=login,
                 name=name,
                 password=password,
-                role=roles[role],
+                role=role,
                 languages=language or ["en"],
                 capacity=capacity,
                 now=now_ms(),
@@ -135,21 +241,90 @@ def add_agent(
     out.print(f"{login} may log in at /console" + ("" if role == "agent" else " and /supervisor"), highlight=False)
 
 
+@agent_app.command("set")
+@plain_errors
+def set_agent(
+    login: str,
+    name: Annotated[str | None, typer.Option(help="Name that customers see.")] = None,
+    role: Annotated[str | None, typer.Option(help="agent, supervisor or admin")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Languages they serve, in place of all; repeatable.")
+    ] = None,
+    capacity: Annotated[int | None, typer.Option(min=1, max=MOST_CAPACITY, help="Conversations at once.")] = None,
+    new_password: Annotated[
+        bool, typer.Option("--new-password", help="Ask for another password, or take it from STAYWELL_AGENT_PASSWORD.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Changes an agent. Another role or password ends log-ins and closes consoles at once."""
+    if role is not None and role not in ROLES:
+        raise typer.BadParameter("expected agent, supervisor or admin")
+    password = None
+    if new_password:
+        given = os.environ.get("STAYWELL_AGENT_PASSWORD")
+        password = given or typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    ended = _change(
+        data_dir,
+        login,
+        name=name,
+        role=role,
+        languages=language or None,
+        capacity=capacity,
+        password=password,
+    )
+    out.print(f"{login} is changed; {ended} log-ins ended", highlight=False)
+
+
 @agent_app.command("disable")
 @plain_errors
 def disable_agent(login: str, data_dir: DataDir = None) -> None:
-    """Ends an agent's log-ins and refuses new ones."""
-    with storage_of(load_settings(data_dir)) as storage:
-        who = storage.write_sync(
-            lambda connection: connection.execute(
-                agent.update().where(agent.c.login == login).values(disabled=True).returning(agent.c.id)
-            ).scalar()
-        )
+    """Ends an agent's log-ins, closes consoles at once, and refuses new log-ins."""
+    _change(data_dir, login, disabled=True)
+    out.print(f"{login} can no longer log in", highlight=False)
+
+
+@agent_app.command("enable")
+@plain_errors
+def enable_agent(login: str, data_dir: DataDir = None) -> None:
+    """Lets somebody log in again."""
+    _change(data_dir, login, disabled=False)
+    out.print(f"{login} may log in again", highlight=False)
+
+
+def _change(data_dir: Path | None, login: str, **values: Any) -> int:
+    def work(connection: Connection) -> int:
+        who = connection.execute(select(agent.c.id).where(agent.c.login == normalise_login(login))).scalar()
         if who is None:
             raise NotFound(f"nobody logs in as '{login}'")
-        storage.write_sync(
-            lambda connection: (
-                connection.execute(agent_session.delete().where(agent_session.c.agent_id == who)).rowcount
-            )
-        )
-    out.print(f"{login} can no longer log in", highlight=False)
+        return change_agent(connection, who, now=now_ms(), **values)
+
+    with storage_of(load_settings(data_dir)) as storage:
+        return storage.write_sync(work)
+
+
+def check_url(url: str | None, settings: Settings) -> None:
+    """Raises BadInput for an address of keys that the server would not fetch anyway."""
+    if url is None:
+        return
+    parsed = urlsplit(url)
+    schemes = ("https", "http") if settings.private_key_urls else ("https",)
+    if parsed.scheme not in schemes or not parsed.hostname or parsed.username:
+        raise BadInput("the address of a key set begins with https:// and names a host")
+
+
+def _json_file(path: Path) -> dict[str, Any]:
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path.name} is no JSON file: {error}") from error
+    if not isinstance(value, dict):
+        raise BadInput(f"{path.name} holds no JSON object")
+    return value
+
+
+def _show(shown: Mapping[str, Any], *, json: bool) -> None:
+    if json:
+        print_json(shown)
+        return
+    for label, value in shown.items():
+        out.print(f"{label:<16} {value}", highlight=False)

@@ -135,6 +135,10 @@ class Follower:
         for watched in self._watched.values():
             self._say_watching(watched)
 
+    def recheck(self) -> None:
+        """Makes the loop look whether the session still holds."""
+        self._subscription.hint(f"agent:{self._who.id}")
+
     def leave(self) -> None:
         """The console is gone."""
         for conv in tuple(self._watched):

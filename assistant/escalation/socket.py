@@ -126,6 +126,11 @@ class Consoles:
         """One less."""
         self._live.discard(console)
 
+    async def recheck(self) -> None:
+        """Has every console look whether its log-in still holds."""
+        for console in tuple(self._live):
+            console.recheck()
+
     async def drain(self, after_ms: int = 1000) -> None:
         """Tells every console to come back, and closes it with 1012."""
         await asyncio.gather(*(console.drain(after_ms) for console in tuple(self._live)))
@@ -172,6 +177,10 @@ class Console:
         if code is not None:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client went first
                 await self._socket.close(code)
+
+    def recheck(self) -> None:
+        """Looks whether the log-in still holds; `run` closes with 4401 when it does not."""
+        self._follower.recheck()
 
     async def drain(self, after_ms: int) -> None:
         """Says that the server goes away; `run` then closes with 1012."""

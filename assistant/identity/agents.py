@@ -10,23 +10,26 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from assistant.errors import BadInput, Conflict, NotAllowed, RateLimited
-from assistant.identity import audit
+from assistant.identity import audit, revocation
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
 from assistant.storage.tables import agent as agents
+from assistant.storage.tables import agent_session
 
 Role = Literal["agent", "supervisor", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("agent", "supervisor", "admin")
 
 MIN_PASSWORD: Final = 10
 MAX_PASSWORD: Final = 200
+MOST_CAPACITY: Final = 100
+UNUSABLE: Final = "!"  # in place of a hash: no password opens this
 FREE_FAILURES: Final = 4  # the fifth failure in a row locks
 FIRST_LOCK_MS: Final = 30_000  # doubled with each further failure
 LONGEST_LOCK_MS: Final = 15 * 60_000
@@ -65,14 +68,15 @@ def create_agent(
     site_id: str,
     login: str,
     name: str,
-    password: str,
+    password: str | None,
     role: Role = "agent",
     languages: Sequence[str] = (),
     skills: Sequence[str] = (),
     capacity: int = 4,
     now: int,
 ) -> str:
-    """Adds an agent and returns the id. Hashes the password (about 50 ms): for commands, not for the server's writer.
+    """Adds an agent and returns the id; without a password the agent logs in elsewhere (`oidc`). Hashes the password, which takes
+    about 50 ms: for commands, not for the server's writer.
 
     Raises BadInput (codes `unknown_role`, `bad_login`, `bad_password`, `bad_capacity`) and Conflict(`login_taken`).
     """
@@ -81,10 +85,8 @@ def create_agent(
         raise BadInput(f"unknown role; known: {', '.join(ROLES)}", code="unknown_role")
     if not 1 <= len(login) <= 120:
         raise BadInput("a log-in has 1 to 120 characters", code="bad_login")
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise BadInput(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", code="bad_password")
-    if not 1 <= capacity <= 100:
-        raise BadInput("capacity is 1 to 100 conversations at once", code="bad_capacity")
+    if not 1 <= capacity <= MOST_CAPACITY:
+        raise BadInput(f"capacity is 1 to {MOST_CAPACITY} conversations at once", code="bad_capacity")
     if connection.execute(select(agents.c.id).where(agents.c.login == login)).first() is not None:
         raise Conflict("this log-in is taken", code="login_taken")
     agent_id = new_id()
@@ -94,7 +96,7 @@ def create_agent(
             site_id=site_id,
             login=login,
             name=name[:200],
-            password_hash=_hasher.hash(password),
+            password_hash=UNUSABLE if password is None else hash_password(password),
             role=role,
             languages=list(languages),
             skills=list(skills),
@@ -103,6 +105,62 @@ def create_agent(
         )
     )
     return agent_id
+
+
+def change_agent(
+    connection: Connection,
+    agent_id: str,
+    *,
+    now: int,
+    role: Role | None = None,
+    password: str | None = None,
+    disabled: bool | None = None,
+    name: str | None = None,
+    languages: Sequence[str] | None = None,
+    capacity: int | None = None,
+) -> int:
+    """Changes an agent; None: stays. Another role or password, or being disabled, ends the agent's log-ins, which are counted.
+
+    A new password also lifts a lock. Raises BadInput as `create_agent` does. Hashes the password: for commands, not for the
+    server's writer.
+    """
+    if role is not None and role not in ROLES:
+        raise BadInput(f"unknown role; known: {', '.join(ROLES)}", code="unknown_role")
+    if capacity is not None and not 1 <= capacity <= MOST_CAPACITY:
+        raise BadInput(f"capacity is 1 to {MOST_CAPACITY} conversations at once", code="bad_capacity")
+    said = {
+        "role": role,
+        "disabled": disabled,
+        "name": name and name[:200],
+        "languages": languages and list(languages),
+        "capacity": capacity,
+    }
+    values: dict[str, Any] = {column: value for column, value in said.items() if value is not None}
+    if password is not None:
+        values |= {"password_hash": hash_password(password), "failed_logins": 0, "locked_until": None}
+    if not values:
+        return 0
+    before = connection.execute(select(agents).where(agents.c.id == agent_id)).mappings().one()
+    connection.execute(update(agents).where(agents.c.id == agent_id).values(**values))
+    data = {"columns": sorted(values), **({"role": role} if role is not None else {})}
+    audit.record(connection, actor="system", action="agent_changed", object=agent_id, data=data, now=now)
+    if disabled or password is not None or role not in (None, before["role"]):
+        return end_log_ins(connection, agent_id)
+    return 0
+
+
+def end_log_ins(connection: Connection, agent_id: str) -> int:
+    """Ends every log-in of an agent, and returns how many there were; consoles that are open close with 4401."""
+    ended = connection.execute(delete(agent_session).where(agent_session.c.agent_id == agent_id)).rowcount
+    revocation.note(connection)
+    return ended
+
+
+def hash_password(password: str) -> str:
+    """The Argon2id hash of a new password, about 50 ms later. Raises BadInput(`bad_password`)."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise BadInput(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", code="bad_password")
+    return _hasher.hash(password)
 
 
 def to_agent(row: RowMapping) -> Agent:
@@ -179,7 +237,8 @@ class LogIn:
                 .values(failed_logins=failures, locked_until=now + lock_ms(failures) if lock_ms(failures) else None)
             )
         audit.record(connection, actor=f"agent:{row['id']}", action="login_attempt", now=now)
-        return _Attempt(to_agent(row), row["password_hash"], locked_until)
+        usable = row["password_hash"] != UNUSABLE  # else: the time that a hash takes, and never right
+        return _Attempt(to_agent(row), row["password_hash"] if usable else self._decoy, locked_until)
 
     def _count_unknown(self, connection: Connection, login: str, now: int) -> int:
         key = hashlib.sha256(login.encode()).hexdigest()

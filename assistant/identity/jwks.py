@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import extract_compact
 
@@ -69,7 +70,9 @@ def _usable(entries: Sequence[Any]) -> Iterator[Key]:
         if kind is None or entry.get("use", "sig") != "sig" or "d" in entry:
             continue
         try:
-            key = kind.import_key(entry)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SecurityWarning)  # of a weak key, which is left out below
+                key = kind.import_key(entry)
             weak = isinstance(key, RSAKey) and key.public_key.key_size < LEAST_RSA_BITS
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             continue

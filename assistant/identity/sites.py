@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from assistant.errors import NotFound
+from assistant.errors import Conflict, NotFound
+from assistant.identity import audit, revocation
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
-from assistant.storage.tables import site
+from assistant.storage.tables import site, widget_token
 
 TTL_MS: Final = 5_000  # how long a changed site may go unnoticed
 _MOST: Final = 1_000  # entries kept; keys that name no site are not
@@ -71,6 +72,40 @@ def create(
     made = find_site(connection, site_id)
     assert made is not None  # noqa: S101 - inserted above
     return made
+
+
+def change(connection: Connection, site_id: str, *, now: int, **values: Any) -> None:
+    """Changes columns of a site, and writes down which. Origins are kept as browsers send them."""
+    if "origins" in values:
+        values["origins"] = [normalise_origin(origin) for origin in values["origins"]]
+    connection.execute(update(site).where(site.c.id == site_id).values(**values))
+    audit.record(
+        connection, actor="system", action="site_changed", object=site_id, data={"columns": sorted(values)}, now=now
+    )
+
+
+def change_settings(connection: Connection, site_id: str, changes: Mapping[str, Any]) -> None:
+    """Sets entries of a site's settings; None takes one out."""
+    before = connection.execute(select(site.c.settings).where(site.c.id == site_id).with_for_update()).scalar_one()
+    settings = {name: value for name, value in {**before, **changes}.items() if value is not None}
+    connection.execute(update(site).where(site.c.id == site_id).values(settings=settings))
+
+
+def withdraw_key(connection: Connection, site_id: str, *, new: str, now: int) -> int:
+    """Gives a site another public key; the old one opens nothing any more, and tokens that it gave are over.
+
+    Guests keep their resume secrets, good under the new key. Returns how many tokens were over. Raises Conflict(`site_key_taken`).
+    """
+    if find_site_by_key(connection, new) is not None:
+        raise Conflict(f"there is a site with the key '{new}' already", code="site_key_taken")
+    change(connection, site_id, now=now, key=new)
+    ended = connection.execute(
+        update(widget_token)
+        .where(widget_token.c.site_id == site_id, widget_token.c.expires_at > now)
+        .values(expires_at=now)
+    ).rowcount
+    revocation.note(connection)
+    return ended
 
 
 def find_site_by_key(connection: Connection, key: str) -> Site | None:
@@ -135,6 +170,11 @@ class SiteDirectory:
         if self._origins is None or not 0 <= now - self._origins[0] < self._ttl_ms:
             self._origins = (now, await self._storage.read(all_origins))
         return self._origins[1]
+
+    async def forget(self) -> None:
+        """Looks everything up anew from now on."""
+        self._known.clear()
+        self._origins = None
 
     async def _find(self, by: str, value: str, look: Callable[[Connection], Site | None]) -> Site:
         known = self._known.get((by, value))
