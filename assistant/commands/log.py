@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assistant.app import build_services
+from assistant.app import Services, build_services
 from assistant.commands.common import (
     DataDir,
     Json,
@@ -25,11 +26,13 @@ from assistant.commands.common import (
 from assistant.errors import StaywellError
 from assistant.identity import audit
 from assistant.identity.keys import installation_secret
+from assistant.loop.skew import measure
 from assistant.outcomes.check import check
 from assistant.outcomes.export import Form, What, export
 from assistant.settings import Settings
 from assistant.shop.rows import milliseconds
 from assistant.storage.migrate import current, head
+from assistant.turns.ports import Unavailable
 
 SHOWN = 20  # findings that are printed
 
@@ -105,6 +108,18 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+def _skew(services: Services) -> Iterator[dict[str, str]]:
+    """Whether the newest turns can be had again as they were served."""
+    encoder = services.inference.encoder
+    if isinstance(encoder, Unavailable):
+        return
+    found = services.storage.read_sync(lambda connection: measure(connection, encoder))
+    detail = f"{found.vectors} vectors again, cosine from {found.worst_cosine:.4f}; {found.decisions} feature rows"
+    if found.differing:
+        detail += ", otherwise in " + ", ".join(f"{name} of {which}" for which, name in found.differing[:3])
+    yield {"part": "served", "state": "good" if found.sound else "wrong", "detail": detail}
+
+
 def _look(settings: Settings) -> Any:
     def finding(part: str, state: str, detail: str) -> dict[str, str]:
         return {"part": part, "state": state, "detail": detail}
@@ -129,6 +144,7 @@ def _look(settings: Settings) -> Any:
             yield finding("index", "degraded", f"{part.partition(':')[2]}: {why}")
         if not indices:
             yield finding("index", "good", "every site has a current snapshot")
+        yield from _skew(services)
         secret = installation_secret(settings)
         faults = services.storage.read_sync(lambda connection: list(islice(check(connection, secret=secret), 1000)))
         for fault in faults[:SHOWN]:
