@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from risk.conversation.data import Conversation
 from risk.errors import DataRefused
-from risk.types import ContactRecord, History, Message, OrderRecord, ReturnRecord
+from risk.types import ContactRecord, History, Message, OrderRecord, ReturnRecord, VisitRecord
 
 FORMAT: Final = 1
 DECISIONS, CASES, SHEET, CARD = "decisions.jsonl", "cases.jsonl", "datasheet.json", "DATASHEET.md"
@@ -176,7 +176,8 @@ def _cases(path: Path) -> Iterator[Case]:
                     orders=tuple(OrderRecord(**o) for o in past["orders"]),
                     returns=tuple(ReturnRecord(**r) for r in past["returns"]),
                     contacts=tuple(ContactRecord(**c) for c in past["contacts"]),
-                    **{name: value for name, value in past.items() if name not in ("orders", "returns", "contacts")},
+                    visits=tuple(VisitRecord(**v) for v in past.get("visits", ())),
+                    first_seen_ms=past["first_seen_ms"],
                 ),
                 left=float(row["left"]),
                 treated=row["treated"],
