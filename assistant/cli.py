@@ -8,7 +8,9 @@ from assistant.commands import admin, data, examining, indexing, log, models, re
 from retrieval import bench, bench_encoders, evaluate_commands
 from risk import bench as risk_bench
 from risk.commands import evaluate_app, train_app
+from risk.fusion import commands as fusion
 from risk.uplift import commands as effects
+from risk.world.commands import simulate_app
 
 bench_app = typer.Typer(help="Measure speed and size.", no_args_is_help=True)
 bench_app.command()(bench.search)
@@ -19,7 +21,10 @@ evaluate_app.command()(evaluate_commands.scripts)
 evaluate_app.command()(evaluate_commands.recommend)
 evaluate_app.command("uplift")(effects.evaluate_uplift)
 evaluate_app.command("policy")(effects.evaluate_policy)
+evaluate_app.command("fairness")(effects.evaluate_fairness)
 train_app.command("uplift")(effects.train_uplift)
+train_app.command("fusion")(fusion.train_fusion)
+evaluate_app.command("fusion")(fusion.evaluate_fusion)
 
 app = typer.Typer(
     name="staywell",
@@ -32,7 +37,7 @@ app.command()(serving.serve)
 app.command()(serving.migrate)
 app.command()(replaying.replay)
 app.command("export")(log.export_log)
-app.command()(effects.simulate)
+app.add_typer(simulate_app, name="simulate")
 app.command()(log.doctor)
 app.add_typer(data.import_app, name="import")
 app.add_typer(indexing.index_app, name="index")

@@ -1,4 +1,4 @@
-"""Commands about effects: `evaluate uplift`, `evaluate policy`, `train uplift` and `simulate`, for the command line to mount."""
+"""Commands about effects: `evaluate uplift|policy|fairness`, `train uplift` and `simulate`, for the command line to mount."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-from risk import ope
+from risk import fairness, ope
 from risk import simulate as simulation
 from risk.commands import AsJson, Seed, answer, progress, refusals
 from risk.errors import DataRefused, ExtraMissing
 from risk.uplift import measure, trial
 from risk.uplift.train import train
+
+Rounds = Annotated[int, typer.Option("--rounds", min=1, max=50, help="Turns of the loop.")]
+Customers = Annotated[int, typer.Option("--customers", min=200, max=100_000, help="Customers a round.")]
 
 REFUSED = 3  # exit code of an evaluation that must not be relied on
 
@@ -61,6 +64,20 @@ def evaluate_policy(
         raise typer.Exit(REFUSED)
 
 
+def evaluate_fairness(
+    log: Annotated[
+        Path, typer.Option("--log", help="Decisions with outcomes: JSONL or JSONL.gz from `staywell export both`.")
+    ],
+    by: Annotated[str, typer.Option("--by", help=f"One of: {', '.join(fairness.GROUPS)}.")] = "language",
+    label: Annotated[str, typer.Option("--label", help="Matured label that tells who stayed.")] = "inactive_90",
+    as_json: AsJson = False,
+) -> None:
+    """How offers, people and alarms fall on groups of customers, with intervals and the largest difference."""
+    with refusals():
+        found = fairness.measure(fairness.read(log), by, label=label)
+    answer({name: one.as_json() for name, one in found.items()}, as_json, f"By {by}")
+
+
 def train_uplift(
     log: Annotated[Path, typer.Option("--log", help="Decisions with outcomes, from `staywell export both`.")],
     to: Annotated[Path, typer.Option("--out", help="The file to write, for example var/uplift.json.")],
@@ -88,8 +105,8 @@ def train_uplift(
 
 
 def simulate(
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=50, help="Turns of the loop.")] = 5,
-    customers: Annotated[int, typer.Option("--customers", min=200, max=100_000, help="Customers a round.")] = 3000,
+    rounds: Rounds = 5,
+    customers: Customers = 3000,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
