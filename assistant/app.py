@@ -36,6 +36,7 @@ from assistant.http import BodyLimit, SecurityHeaders, install_error_handlers
 from assistant.identity.fetching import Reach, fetch_json
 from assistant.identity.jwks import KeySets
 from assistant.identity.keys import installation_secret
+from assistant.identity.oidc_routes import build_router as oidc_router
 from assistant.identity.revocation import AccessWatch
 from assistant.identity.routes import AgentDeps
 from assistant.identity.routes import build_router as agents_router
@@ -147,7 +148,9 @@ def build_services(
     inference = Inference(encoder, served.champion, deadline_ms=settings.model_deadline_ms)
     inference.swap(served)
     nearness = None if isinstance(encoder, Unavailable) or settings.writer_base is None else Nearness(encoder)
-    finder = Finder(retrievers, inference.encoder, deadline_ms=settings.model_deadline_ms)
+    finder = Finder(
+        retrievers, inference.encoder, deadline_ms=settings.model_deadline_ms, recommenders=retrievers
+    )
     parts = Parts(
         storage=storage,
         bus=bus,
@@ -260,6 +263,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     )
     app.include_router(chat_router(services.chat, live))
     app.include_router(agents_router(agent_deps))
+    app.include_router(oidc_router(agent_deps, services.secret))
     app.include_router(desk_router(desk_deps, consoles))
     app.include_router(review_router(desk_deps))
     app.include_router(shop_router(services.storage, clock, services.secret))

@@ -40,6 +40,11 @@ class AgentDeps:
         """The session cookie's name."""
         return "__Host-staywell" if self.settings.cookies_secure else "staywell"
 
+    @property
+    def life_ms(self) -> int:
+        """How long a log-in lasts."""
+        return self.settings.session_hours * HOUR_MS
+
 
 class LogInBody(BaseModel):
     """A log-in."""
@@ -84,6 +89,19 @@ def require_role(deps: AgentDeps, *roles: Role) -> Callable[[Request], Awaitable
     return guard
 
 
+def set_cookie(deps: AgentDeps, response: Response, token: str) -> None:
+    """Gives the browser a session's cookie: out of reach of scripts, of other sites, and over https bound to this host."""
+    response.set_cookie(
+        deps.cookie,
+        token,
+        max_age=deps.life_ms // 1000,
+        path="/",
+        secure=deps.settings.cookies_secure,
+        httponly=True,
+        samesite="strict",
+    )
+
+
 def describe(session: Session) -> dict[str, Any]:
     """A log-in as the pages see it."""
     who = session.agent
@@ -105,11 +123,12 @@ def build_router(deps: AgentDeps) -> APIRouter:
     router = APIRouter(tags=["agents"])
     log_in = LogIn(deps.storage, deps.clock)
     attempts = Allowances(LOGINS_PER_10S, LOGINS_PER_MINUTE)
-    life_ms = deps.settings.session_hours * HOUR_MS
 
     @router.post("/api/login")
     async def login(body: LogInBody, request: Request, response: Response) -> dict[str, Any]:
         check_origin(deps.settings, request)
+        if not deps.settings.password_login:
+            raise Forbidden("log in with your company's account", code="password_login_off")
         address = remote_address(request)
         wait_ms = 0 if address is None else attempts.of(address, deps.clock()).take(deps.clock())
         if wait_ms:
@@ -117,17 +136,9 @@ def build_router(deps: AgentDeps) -> APIRouter:
         who = await log_in.check(body.login, body.password)
         now = deps.clock()
         token, session = await deps.storage.write(
-            lambda connection: sessions.start(connection, who, now=now, life_ms=life_ms)
+            lambda connection: sessions.start(connection, who, now=now, life_ms=deps.life_ms)
         )
-        response.set_cookie(
-            deps.cookie,
-            token,
-            max_age=life_ms // 1000,
-            path="/",
-            secure=deps.settings.cookies_secure,
-            httponly=True,
-            samesite="strict",
-        )
+        set_cookie(deps, response, token)
         response.headers["Cache-Control"] = "no-store"
         return describe(session)
 

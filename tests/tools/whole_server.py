@@ -138,7 +138,8 @@ def whole_server(folder: Path, *, demo: bool = False, **settings: Any) -> Iterat
             whole.open_site(key)
         else:
             whole.sites[key] = found
-    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, **server_options()))
+    options = {**server_options(), "log_config": None, "timeout_graceful_shutdown": 2}
+    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, **options))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
@@ -150,7 +151,6 @@ def whole_server(folder: Path, *, demo: bool = False, **settings: Any) -> Iterat
         yield whole
     finally:
         server.should_exit = True
-        server.force_exit = True
         thread.join(30)
         services.close()
 
