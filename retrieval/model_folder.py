@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import util
 from pathlib import Path
 from typing import Any, Final
@@ -88,7 +87,6 @@ def quiet() -> None:
     logging.disable_progress_bar()
 
 
-@lru_cache(maxsize=16)
 def fingerprint(folder: Path) -> str:
     """Hash of weights, tokenizer and settings. Ways of computing that give the same vectors share it."""
     digest = hashlib.sha256(json.dumps({"cleaning": CLEANING}).encode())

@@ -16,7 +16,7 @@ _ODD: Final = ("", "?", "。", "12.50", "👍", "https://example.com/orders/4711
 
 
 def texts() -> list[str]:
-    """Some 150 texts: customers' wordings and replies of the packaged playbook, and a few that are odd. Always the same."""
+    """Some 110 texts: customers' wordings and replies of the packaged playbook, and a few that are odd. Always the same."""
     scripts, _ = playbook.load(playbook.packaged())
     wordings = [text for script in scripts for text in (*script.examples, script.text)]
     return [*wordings[::_STEP], *_ODD]
