@@ -6,7 +6,8 @@ Ours: so many coroutines that each store a row through `Storage.write` and wait 
 thread, the same row, a SAVEPOINT a row, the batches that ours had, the same pragmas; no threads, no event loop, nobody who waits.
 `one_by_one`: a transaction a row, which is what group commit saves. Each is run in turn, several times; the median counts.
 `commit_ms` is what a commit of one row costs here: the smaller it is (a RAM disk, a cache that lies), the more the ratio speaks of
-Python alone.
+Python alone. So the processor time of a row is measured too, which a busy machine blurs less, and from it what the ratio would be
+on a disk that takes so many milliseconds to sync (`ratio_at_ms`), all of it one after the other.
 """
 
 from __future__ import annotations
@@ -22,18 +23,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import uvloop
 from sqlalchemy import Connection, insert
 
 from assistant.storage import migrate
 from assistant.storage.engine import Batch, Storage
+from assistant.storage.prepared import Prepared
 from assistant.storage.tables import meta
 
 VALUE = "x" * 100
-ADD = insert(meta)
+SYNCS_MS = (0.2, 1, 2, 5, 10)
+ADD = Prepared(insert(meta))
 
 
-async def _ours(folder: Path, writers: int, rows: int) -> tuple[float, list[int]]:
-    """Rows a second, and the sizes of the batches."""
+async def _ours(folder: Path, writers: int, rows: int) -> tuple[float, float, list[int]]:
+    """Rows a second, processor time of a row in microseconds, and the sizes of the batches."""
     url = f"sqlite:///{(folder / 'ours.db').as_posix()}"
     migrate.upgrade(url)
     batches: list[Batch] = []
@@ -44,28 +48,28 @@ async def _ours(folder: Path, writers: int, rows: int) -> tuple[float, list[int]
             key = f"{writer}/{n}"
 
             def work(connection: Connection, key: str = key) -> None:
-                connection.execute(ADD, {"key": key, "value": VALUE})
+                ADD.run(connection, key=key, value=VALUE)
 
             await storage.write(work)
 
     await storage.write(lambda _connection: None)  # connected
     batches.clear()
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     await asyncio.gather(*(write(writer) for writer in range(writers)))
-    took = time.perf_counter() - started
+    took, worked = time.perf_counter() - started, time.process_time() - worked
     await asyncio.to_thread(storage.close)
-    return rows / took, [batch.jobs for batch in batches]
+    return rows / took, worked / rows * 1e6, [batch.jobs for batch in batches]
 
 
-def _raw(folder: Path, batches: list[int], name: str) -> float:
-    """Rows a second."""
+def _raw(folder: Path, batches: list[int], name: str) -> tuple[float, float]:
+    """Rows a second, and processor time of a row in microseconds."""
     connection = sqlite3.connect(folder / f"{name}.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("CREATE TABLE meta (key VARCHAR(64) NOT NULL PRIMARY KEY, value TEXT NOT NULL)")
     n = 0
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     for size in batches:
         connection.execute("BEGIN IMMEDIATE")
         for _ in range(size):
@@ -74,34 +78,43 @@ def _raw(folder: Path, batches: list[int], name: str) -> float:
             connection.execute("RELEASE SAVEPOINT job")
             n += 1
         connection.execute("COMMIT")
-    took = time.perf_counter() - started
+    took, worked = time.perf_counter() - started, time.process_time() - worked
     connection.close()
-    return n / took
+    return n / took, worked / n * 1e6
 
 
 def measure(base: Path | None, writers: int, rows: int, runs: int) -> dict[str, Any]:
     """The figures, medians of `runs`."""
-    ours, raw, single, sizes = [], [], [], []
+    ours, raw, single = [], [], []
+    our_time, raw_time, sizes = [], [], []
     for _ in range(runs):
         with TemporaryDirectory(dir=base) as name:
             folder = Path(name)
-            speed, batches = asyncio.run(_ours(folder, writers, rows))
+            speed, worked, batches = uvloop.run(_ours(folder, writers, rows))
             ours.append(speed)
+            our_time.append(worked)
             sizes += batches
-            raw.append(_raw(folder, batches, "raw"))
-            single.append(_raw(folder, [1] * max(100, rows // 20), "single"))
+            speed, worked = _raw(folder, batches, "raw")
+            raw.append(speed)
+            raw_time.append(worked)
+            single.append(_raw(folder, [1] * max(100, rows // 20), "single")[0])
     ratios = [mine / theirs for mine, theirs in zip(ours, raw, strict=True)]
+    batch, our_us, raw_us = statistics.mean(sizes), statistics.median(our_time), statistics.median(raw_time)
     return {
         "writers": writers,
         "rows": rows,
         "runs": runs,
-        "batch_mean": round(statistics.mean(sizes), 1),
+        "batch_mean": round(batch, 1),
         "ours_rows_per_s": round(statistics.median(ours)),
         "raw_rows_per_s": round(statistics.median(raw)),
         "one_by_one_rows_per_s": round(statistics.median(single)),
         "ratio_to_raw": round(statistics.median(ratios), 2),
         "ratio_spread": [round(min(ratios), 2), round(max(ratios), 2)],
         "commit_ms": round(1000 / statistics.median(single), 3),
+        "processor_us_a_row": {"ours": round(our_us, 1), "raw": round(raw_us, 1)},
+        "ratio_at_ms": {
+            sync: round((batch * raw_us / 1000 + sync) / (batch * our_us / 1000 + sync), 2) for sync in SYNCS_MS
+        },
     }
 
 

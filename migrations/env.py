@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from assistant.settings import Settings
-from assistant.storage.engine import connect
+from assistant.storage.connections import connect
 from assistant.storage.tables import metadata
 
 

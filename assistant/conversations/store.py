@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, RowMapping, String, bindparam,
 
 from assistant.errors import Conflict, Forbidden
 from assistant.ids import new_id
+from assistant.storage.prepared import Prepared
 from assistant.storage.tables import conversation, event
 
 # What every message runs through is built once: making a statement anew costs more than running it.
@@ -19,13 +20,20 @@ _FIND_HELD: Final = _FIND.with_for_update()
 _SENT: Final = select(event).where(
     event.c.conversation_id == _CONV, event.c.sender == bindparam("the_sender"), event.c.cmid == bindparam("the_cmid")
 )
-_NEXT_SEQ: Final = (
+_NEXT_SEQ: Final = Prepared(
     update(conversation)
     .where(conversation.c.id == _CONV)
     .values(head=conversation.c.head + 1, updated_at=bindparam("the_time"))
     .returning(conversation.c.head)
 )
-_ADD: Final = insert(event)
+_SENT_AS: Final = Prepared(
+    select(event.c.seq, event.c.id, event.c.kind, event.c.body).where(
+        event.c.conversation_id == _CONV,
+        event.c.sender == bindparam("the_sender"),
+        event.c.cmid == bindparam("the_cmid"),
+    )
+)
+_ADD: Final = Prepared(insert(event))
 _READ: Final = (
     select(event)
     .where(event.c.conversation_id == _CONV, event.c.seq > bindparam("the_cursor"))
@@ -151,40 +159,40 @@ def mark_seen(connection: Connection, conversation_id: str, seq: int) -> None:
     )
 
 
-def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: int) -> Appended:
+def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: int, held: bool = False) -> Appended:
     """Appends one event with the next seq.
 
     A known (sender, cmid) gives the old seq with dup=True when kind and body are the same, and raises
     Conflict(code="cmid_conflict") when they differ. Raises Forbidden when there is no such conversation. Seq is gapless: it is
-    counted in the conversation's row, which this transaction holds from here on.
+    counted in the conversation's row, which this transaction holds from here on. `held`: `get(for_update=True)` has seen to that.
     """
-    _hold(connection, conversation_id)
+    if not held:
+        _hold(connection, conversation_id)
     if new.cmid is not None:
-        known = find_sent(connection, conversation_id, new.sender, new.cmid)
+        known = _SENT_AS.first(connection, the_conversation=conversation_id, the_sender=new.sender, the_cmid=new.cmid)
         if known is not None:
-            if (known["kind"], known["body"]) != (new.kind, new.body):
+            seq, event_id, kind, body = known
+            if (kind, body) != (new.kind, new.body):
                 raise Conflict("this cmid was used for another message", code="cmid_conflict")
-            return Appended(known["seq"], known["id"], dup=True)
-    seq = connection.execute(_NEXT_SEQ, {"the_conversation": conversation_id, "the_time": now}).scalar_one_or_none()
-    if seq is None:
+            return Appended(seq, event_id, dup=True)
+    head = _NEXT_SEQ.first(connection, the_conversation=conversation_id, the_time=now)
+    if head is None:
         raise Forbidden("no such conversation")
     event_id = new_id()
-    connection.execute(
-        _ADD,
-        {
-            "conversation_id": conversation_id,
-            "seq": seq,
-            "id": event_id,
-            "sender": new.sender,
-            "kind": new.kind,
-            "cmid": new.cmid,
-            "reply_to": new.reply_to,
-            "body": new.body,
-            "data": dict(new.data),
-            "at": now,
-        },
+    _ADD.run(
+        connection,
+        conversation_id=conversation_id,
+        seq=head[0],
+        id=event_id,
+        sender=new.sender,
+        kind=new.kind,
+        cmid=new.cmid,
+        reply_to=new.reply_to,
+        body=new.body,
+        data=dict(new.data),
+        at=now,
     )
-    return Appended(seq, event_id, dup=False)
+    return Appended(head[0], event_id, dup=False)
 
 
 def _hold(connection: Connection, conversation_id: str) -> None:

@@ -3,126 +3,44 @@
 Work is a plain function `(Connection) -> T`. Writes that wait together share one transaction and one fsync; each runs inside a
 SAVEPOINT, so that a bad one fails alone. A caller is answered after the commit, never before. When the database itself fails
 (locked, full, broken disk) the whole batch fails with `Unavailable`, nothing of it is stored, and the writer starts afresh.
+
+Where several workers share a database, their batches may stand in each other's way, each holding rows that the other wants. Then
+nothing is wrong: the batch is rolled back and its pieces are run again, each in a transaction of its own. So work may be run more
+than once, though only one run of it is ever stored: it must not change anything outside the database.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
+from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.exc import DBAPIError
 
 from assistant.errors import Unavailable
+from assistant.storage.connections import BUSY_S, connect, is_busy, is_contended, is_fatal
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-BUSY_S: Final = 5.0  # a write gives up when the database has been locked for so long
-_BUSY_STEP_S: Final = 0.25  # how often the writer looks which of its callers have waited that long
+_BUSY_STEP_S: Final = (
+    0.25  # how long the writer waits for a lock before it looks which of its callers have waited long enough
+)
+_AGAIN_S: Final = 0.005  # rest before a piece that stood in another worker's way is run again
 _RETRY_S: Final = 0.05  # rest after a failed batch, so that a broken disk does not spin the thread
-
-# Results of SQLite that condemn the transaction rather than one statement in it.
-_FATAL: Final = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_NOTADB,
-}
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for memory and for other databases."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    return Path(parsed.database)
-
-
-def connect(url: str, *, read_only: bool = False, busy_s: float = BUSY_S, readers: int = 4) -> Engine:
-    """An engine with our settings. SQLite: WAL, synchronous FULL, foreign keys, a busy time-out, BEGIN IMMEDIATE to write.
-
-    A connection raises Unavailable when the file system does not grant WAL and FULL: an acknowledged write would not be durable.
-    """
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        mode = "on" if read_only else "off"
-        return create_engine(
-            parsed,
-            pool_pre_ping=read_only,
-            pool_size=readers if read_only else 1,
-            max_overflow=0,
-            connect_args={"connect_timeout": round(busy_s) or 1, "options": f"-c default_transaction_read_only={mode}"},
-        )
-    file = sqlite_file(url)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    pool: dict[str, Any] = {"poolclass": NullPool}
-    if read_only:
-        pool = {"poolclass": QueuePool, "pool_size": readers, "max_overflow": 0}
-    engine = create_engine(parsed, connect_args={"check_same_thread": False}, **pool)
-
-    @event.listens_for(engine, "connect")
-    def _settings(raw: Any, _record: Any) -> None:
-        raw.isolation_level = None  # we say BEGIN ourselves
-        cursor = raw.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA secure_delete = ON")
-        if read_only:
-            cursor.execute("PRAGMA query_only = ON")
-        else:
-            journal = cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            cursor.execute("PRAGMA synchronous = FULL")
-            durable = cursor.execute("PRAGMA synchronous").fetchone()[0]
-            if file is not None and (journal, durable) != ("wal", 2):
-                raise Unavailable(f"{file}: the file system does not support WAL with full fsync", code="storage")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def is_fatal(error: DBAPIError) -> bool:
-    """Whether `error` speaks of the database rather than of one statement: the transaction cannot go on."""
-    if error.connection_invalidated:
-        return True
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        return code & 0xFF in _FATAL
-    # PostgreSQL, by SQLSTATE class: connection, rolled back, resources, limits, operator, system; none at all: no connection
-    state = getattr(error.orig, "sqlstate", "")
-    if state is None:
-        return isinstance(error, OperationalError)
-    return state[:2] in {"08", "40", "53", "54", "57", "58"}
-
-
-def _is_busy(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +93,7 @@ class _Job:
             self.future.set_result(self.value)
 
 
-def _refuse(jobs: list[_Job], cause: Exception) -> None:
+def _refuse(jobs: Sequence[_Job], cause: Exception) -> None:
     for job in jobs:
         job.error = Unavailable("the database cannot be written", code="storage", after_ms=1000)
         job.error.__cause__ = cause
@@ -210,9 +128,11 @@ class Storage:
         self._reader_engine = connect(url, read_only=True, busy_s=busy_s, readers=readers)
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._jobs: deque[_Job] = deque()
-        self._work_waits = threading.Condition()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()  # None: no more will come
+        self._next: deque[_Job] = deque()  # taken from the queue, and the writer's own
+        self._closing = threading.Lock()
         self._closed = False
+        self._ending = False  # the writer has seen that no more will come
         self._connection: Connection | None = None  # the writer's own; kept from batch to batch
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="storage-reader")
         self._writer = threading.Thread(target=self._run, name="storage-writer", daemon=True)
@@ -252,15 +172,15 @@ class Storage:
     @property
     def waiting(self) -> int:
         """Writes that wait for the next transaction."""
-        return len(self._jobs)
+        return self._queue.qsize() + len(self._next)
 
     def close(self) -> None:
         """Finishes what is waiting, then lets go of the database."""
-        with self._work_waits:
+        with self._closing:
             if self._closed:
                 return
             self._closed = True
-            self._work_waits.notify()
+            self._queue.put(None)
         self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
@@ -271,14 +191,13 @@ class Storage:
     # --- the writer thread ---
 
     def _submit(self, work: Work[Any], loop: asyncio.AbstractEventLoop | None) -> _Job:
+        if self.waiting >= self._max_waiting:
+            raise Unavailable("too many writes are waiting", code="overload", after_ms=1000)
         job = _Job(work, loop)
-        with self._work_waits:
+        with self._closing:
             if self._closed:
                 raise Unavailable("storage is closed", code="storage")
-            if len(self._jobs) >= self._max_waiting:
-                raise Unavailable("too many writes are waiting", code="overload", after_ms=1000)
-            self._jobs.append(job)
-            self._work_waits.notify()
+            self._queue.put(job)
         return job
 
     def _run(self) -> None:
@@ -289,9 +208,12 @@ class Storage:
             try:
                 failed = self._store(batch)
             except Exception as caught:
-                error, failed = caught, jobs
                 self._let_go()
-                _refuse(batch, caught)
+                if is_contended(caught):
+                    failed, error = self._store_singly(batch)
+                else:
+                    error, failed = caught, jobs
+                    _refuse(batch, caught)
             self.fault = None if error is None else type(error).__name__
             self._report(Batch(jobs, failed, waited, time.monotonic() - started, self.fault))
             self._deliver(batch)
@@ -301,10 +223,20 @@ class Storage:
 
     def _take(self) -> list[_Job]:
         """The next jobs, at most a batch; empty when all is done and storage is closed."""
-        with self._work_waits:
-            while not self._jobs and not self._closed:
-                self._work_waits.wait()
-            return [self._jobs.popleft() for _ in range(min(len(self._jobs), self._max_batch))]
+        self._gather(wait=True)
+        return [self._next.popleft() for _ in range(min(len(self._next), self._max_batch))]
+
+    def _gather(self, *, wait: bool) -> None:
+        """Takes what is in the queue; with `wait` until there is something to do, or nothing will be any more."""
+        while True:
+            try:
+                job = self._queue.get(block=wait and not self._next and not self._ending)
+            except Empty:
+                return
+            if job is None:
+                self._ending = True
+            else:
+                self._next.append(job)
 
     def _store(self, batch: list[_Job]) -> int:
         """One transaction; fills in each job's value or error and returns how many failed alone. Raises when the database fails."""
@@ -312,26 +244,54 @@ class Storage:
         connection = transaction.connection
         # Said to the driver: SQLAlchemy's `begin_nested` costs as much as a job itself.
         driver: Any = connection.connection.driver_connection
-        say = driver.execute
+        say = driver.execute if self.dialect == "sqlite" else partial(driver.execute, prepare=False)
         failed = 0
+        then = ""
         for job in batch:
             if job.future.cancelled():
                 continue
-            say("SAVEPOINT job")
+            say(then + "SAVEPOINT job")
             try:
-                job.value = job.work(connection)
+                job.error, job.value = None, job.work(connection)
             except Exception as error:
-                if isinstance(error, DBAPIError) and is_fatal(error):
+                if isinstance(error, DBAPIError) and (is_fatal(error) or is_contended(error)):
                     raise
                 say("ROLLBACK TO SAVEPOINT job")
                 job.error = error
                 failed += 1
-            say("RELEASE SAVEPOINT job")
+            if self.dialect == "sqlite":  # which takes one statement at a time
+                say("RELEASE SAVEPOINT job")
+            else:  # one way to the server and back less
+                then = "RELEASE SAVEPOINT job; "
         number = self._seal.count(connection) if self._seal is not None else 0
         transaction.commit()
         if self._seal is not None:
             self._seal.note(number)
         return failed
+
+    def _store_singly(self, batch: list[_Job]) -> tuple[int, Exception | None]:
+        """Each job in a transaction of its own, and again while another worker is in its way; answers each at once.
+
+        How many failed, and why the database failed, if it did; the jobs after that are refused.
+        """
+        failed = 0
+        for at, job in enumerate(batch):
+            while True:
+                try:
+                    failed += self._store([job])
+                except Exception as caught:
+                    self._let_go()
+                    if not is_contended(caught):
+                        _refuse(batch[at:], caught)
+                        return failed + len(batch) - at, caught
+                    if time.monotonic() - job.since < self._busy_s:
+                        time.sleep(_AGAIN_S)
+                        continue
+                    _refuse([job], caught)
+                    failed += 1
+                break
+            self._deliver([job])
+        return failed, None
 
     def _begin(self, batch: list[_Job]) -> RootTransaction:
         """Starts the transaction. While another process holds the lock, callers who have waited long enough are refused in time."""
@@ -342,7 +302,7 @@ class Storage:
                 return self._connection.begin()
             except DBAPIError as error:
                 self._let_go()
-                if not _is_busy(error):
+                if not is_busy(error):
                     raise
                 self._refuse_old(batch, error)
                 if not batch:
@@ -353,9 +313,9 @@ class Storage:
         limit = time.monotonic() - (self._busy_s - _BUSY_STEP_S)
         old = [job for job in batch if job.since <= limit]
         batch[:] = [job for job in batch if job.since > limit]
-        with self._work_waits:
-            while self._jobs and self._jobs[0].since <= limit:
-                old.append(self._jobs.popleft())
+        self._gather(wait=False)
+        while self._next and self._next[0].since <= limit:
+            old.append(self._next.popleft())
         _refuse(old, cause)
         self._deliver(old)
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from assistant.errors import Unavailable
 from assistant.ids import new_id
 from assistant.storage import migrate
-from assistant.storage.engine import Storage, connect, sqlite_file
+from assistant.storage.connections import connect, sqlite_file
+from assistant.storage.engine import Storage
 from assistant.storage.seal import FileSeal, counted, noted, refuse_lost
 from assistant.storage.tables import conversation
 

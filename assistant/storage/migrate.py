@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from assistant.storage.engine import connect, sqlite_file
+from assistant.storage.connections import connect, sqlite_file
 from assistant.storage.seal import refuse_lost
 
 
@@ -83,9 +83,9 @@ def _run(url: str, step: Callable[[Config], None]) -> None:
     engine = connect(url)
     try:
         with engine.begin() as connection:
-            if (
-                connection.dialect.name == "postgresql"
-            ):  # several workers may start at once; SQLite has its lock already
+            # Several workers may start at once, and wait as long as it takes; SQLite has its lock already.
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             step(_config(connection))
     finally:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from assistant.errors import Unavailable
-from assistant.storage.engine import sqlite_file
+from assistant.storage.connections import sqlite_file
 
 log = structlog.get_logger()
 

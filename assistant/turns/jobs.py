@@ -11,12 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from assistant.storage.prepared import Prepared
 from assistant.storage.tables import turn_job
 
 FIRST_RETRY_MS: Final = 250
 LAST_RETRY_MS: Final = 30_000
+_ENQUEUE: Final = {
+    "sqlite": Prepared(sqlite.insert(turn_job).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(turn_job).on_conflict_do_nothing()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +38,14 @@ class Job:
 
 def enqueue(connection: Connection, conversation_id: str, seq: int, now: int) -> None:
     """Puts the contact message `seq` on the list, to be taken at once. Idempotent; a finished job stays finished."""
-    known = connection.execute(
-        select(turn_job.c.state).where(turn_job.c.conversation_id == conversation_id, turn_job.c.seq == seq)
-    ).first()
-    if known is not None:
-        return
-    connection.execute(
-        insert(turn_job).values(
-            conversation_id=conversation_id, seq=seq, state="pending", attempts=0, not_before=now, created_at=now
-        )
+    _ENQUEUE[connection.dialect.name].run(
+        connection,
+        conversation_id=conversation_id,
+        seq=seq,
+        state="pending",
+        attempts=0,
+        not_before=now,
+        created_at=now,
     )
 
 

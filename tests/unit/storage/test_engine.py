@@ -16,7 +16,8 @@ from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from assistant.errors import Conflict, Unavailable
-from assistant.storage.engine import Batch, Storage, Work, connect
+from assistant.storage.connections import connect
+from assistant.storage.engine import Batch, Storage, Work
 from assistant.storage.tables import meta
 
 

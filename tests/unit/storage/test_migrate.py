@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from assistant.storage import migrate
-from assistant.storage.engine import connect
+from assistant.storage.connections import connect
 from assistant.storage.tables import metadata
 
 
