@@ -1,8 +1,9 @@
 """The inference thread: embeds what is new in a conversation, moves its state on and scores it, within a deadline.
 
 One thread, because more only fight over the same cores. It drains what waits into one encoder call and never waits for more. What
-cannot be answered is answered with a typed `Unavailable`: overload when the queue is full, `deadline` when it is late, and
-the fault of the model when that failed. A batch that fails is tried one by one, so that one bad text fails alone.
+cannot be answered is answered with a typed `Unavailable`: `overload` when the queue is full, `deadline` when it is late, `closed`
+when the server goes away, and the fault of the model when that failed. A batch that fails is tried one by one, so that one bad
+text fails alone. Whatever a model raises fails those who wait for it and never the thread.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class Inference:
         self._deadline_s = deadline_ms / 1000
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(max_waiting)
         self._replies: OrderedDict[str, Vector] = OrderedDict()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
@@ -141,6 +143,8 @@ class Inference:
     async def read(self, request: Request) -> Reading:
         """Embeds and scores within the deadline. Never raises for the models' sake: what is missing says why."""
         waiting = _Waiting(request, Future())
+        if self._closed:
+            return _nothing("closed")
         try:
             self._waiting.put_nowait(waiting)
         except queue.Full:
@@ -151,15 +155,29 @@ class Inference:
         except TimeoutError:
             late = None if waiting.done.cancel() else waiting.done
             return replace(_nothing("deadline"), late=late)
+        except asyncio.CancelledError:
+            waiting.done.cancel()  # nobody waits for it any more
+            raise
 
     def close(self) -> None:
-        """Answers what waits, then stops."""
+        """Answers what waits, then stops. What is asked from now on is answered with `closed`."""
+        self._closed = True
         self._waiting.put(None)
         self._thread.join(timeout=10)
 
     # --- the thread ---
 
     def _run(self) -> None:
+        self._serve()
+        while True:  # who came in beside the last call to close
+            try:
+                waiting = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if waiting is not None and waiting.done.set_running_or_notify_cancel():
+                waiting.done.set_result(_nothing("closed"))
+
+    def _serve(self) -> None:
         while True:
             first = self._waiting.get()
             if first is None:
@@ -184,7 +202,7 @@ class Inference:
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         try:
             vectors = self._embed([waiting.request for waiting in batch])
-        except Exception as error:
+        except BaseException as error:  # a panic of a tokenizer in Rust is no Exception
             if len(batch) > 1:
                 for waiting in batch:
                     self._answer([waiting])
@@ -194,7 +212,7 @@ class Inference:
         for waiting, embedded in zip(batch, vectors, strict=True):
             try:
                 waiting.done.set_result(self._read(waiting.request, embedded))
-            except Exception as error:  # a defect here must not leave a caller hanging
+            except BaseException as error:  # a defect here must not leave a caller hanging
                 log.error("inference_failed", error=type(error).__name__)
                 waiting.done.set_result(_nothing("inference_failed"))
 
@@ -202,24 +220,22 @@ class Inference:
         """The missing vectors of each request, by seq: one encoder call for all of them."""
         if isinstance(self.encoder, Unavailable):
             return [self.encoder for _ in requests]
-        texts: dict[str, None] = {}
-        for request in requests:
-            for heard in request.messages:
-                if heard.vector is None and heard.message.text not in self._replies:
-                    texts.setdefault(heard.message.text)
-        fresh: dict[str, Vector] = {}
-        if texts:
-            rows = np.asarray(self.encoder.encode(list(texts)), dtype=np.float32)
-            if rows.shape != (len(texts), self.encoder.dim) or not np.isfinite(rows).all():
+        missing = (heard.message.text for request in requests for heard in request.messages if heard.vector is None)
+        wanted = list(dict.fromkeys(missing))
+        vectors = {text: self._replies[text] for text in wanted if text in self._replies}
+        fresh = [text for text in wanted if text not in vectors]
+        if fresh:
+            rows = np.asarray(self.encoder.encode(fresh), dtype=np.float32)
+            if rows.shape != (len(fresh), self.encoder.dim) or not np.isfinite(rows).all():
                 raise ModelFault("the encoder gave vectors of a wrong shape, or numbers that are none")
-            fresh = dict(zip(texts, rows, strict=True))
+            vectors |= zip(fresh, rows, strict=True)
         answers: list[dict[int, Vector] | Unavailable] = []
         for request in requests:
             answer: dict[int, Vector] = {}
             for heard in request.messages:
                 if heard.vector is None:
                     text = heard.message.text
-                    answer[heard.seq] = fresh[text] if text in fresh else self._replies[text]
+                    answer[heard.seq] = vectors[text]
                     if heard.message.role == "bot":
                         self._remember(text, answer[heard.seq])
             answers.append(answer)

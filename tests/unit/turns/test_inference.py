@@ -158,3 +158,111 @@ async def test_closing_answers_what_waits(make: Any, encoder: Encoder) -> None:
     encoder.hold.set()
     await asyncio.to_thread(inference.close)
     assert (await read).score.churn == 0.1
+
+
+async def test_whoever_comes_after_closing_is_told(make: Any, encoder: Encoder) -> None:
+    inference = make()
+    await asyncio.to_thread(inference.close)
+    assert (await inference.read(turn("one"))).score == Unavailable("closed")
+    assert encoder.calls == []
+
+
+async def test_a_turn_that_is_cancelled_is_not_encoded(make: Any, encoder: Encoder) -> None:
+    inference = make()
+    encoder.hold.clear()
+    first = asyncio.create_task(inference.read(turn("one")))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(inference.read(turn("two")))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    encoder.hold.set()
+    assert (await first).score.churn == 0.1
+    assert (await inference.read(turn("three"))).score.churn == 0.1
+    assert encoder.calls == [["one"], ["three"]]
+
+
+class Panic(BaseException):
+    """What a tokenizer in Rust raises: no Exception."""
+
+
+async def test_a_panic_fails_its_turn_and_not_the_thread(make: Any, encoder: Encoder) -> None:
+    inference = make()
+    whole = encoder.encode
+
+    def encode(texts: Sequence[str]) -> Vector:
+        if "bad" in texts:
+            raise Panic
+        return whole(texts)
+
+    encoder.encode = encode  # type: ignore[method-assign]
+    encoder.hold.clear()
+    reads = [asyncio.create_task(inference.read(turn(text))) for text in ("warm-up", "good", "bad")]
+    await asyncio.sleep(0.05)
+    encoder.hold.set()
+    answers = await asyncio.gather(*reads)
+    assert answers[2].turn_vector == Unavailable("encoder_failed")
+    assert (await inference.read(turn("after"))).score.churn == 0.1
+    assert [answers[0].score.churn, answers[1].score.churn] == [0.1, 0.1]
+
+
+async def test_a_panic_of_the_model_fails_its_turn_and_not_the_thread(make: Any) -> None:
+    class Broken(Scorer):
+        def score(self, state: int, history: Any, as_of: int) -> RiskScore:
+            raise Panic
+
+    inference = make(scorer=Broken())
+    for _ in range(2):
+        assert isinstance((await inference.read(turn("one"))).score, Unavailable)
+
+
+async def test_turns_are_read_in_the_order_in_which_they_came(make: Any, encoder: Encoder) -> None:
+    read: list[int] = []
+
+    class Noting(Scorer):
+        def score(self, state: int, history: Any, as_of: int) -> RiskScore:
+            read.append(as_of)
+            return super().score(state, history, as_of)
+
+    inference = make(scorer=Noting())
+    encoder.hold.clear()
+    reads = [asyncio.create_task(inference.read(replace(turn(f"text {9 - n}"), as_of=n))) for n in range(10)]
+    await asyncio.sleep(0.05)
+    encoder.hold.set()
+    await asyncio.gather(*reads)
+    assert read == list(range(10))
+
+
+def test_many_threads_each_get_their_own_answer(make: Any) -> None:
+    inference = make(deadline_ms=10_000)
+    wrong: list[str] = []
+
+    def ask(who: int) -> None:
+        async def turns() -> None:
+            for n in range(20):
+                text = f"customer {who} says {n}"
+                answer = await inference.read(turn(text))
+                if not np.array_equal(answer.turn_vector, load("hash").encode([text])[0]):
+                    wrong.append(text)
+
+        asyncio.run(turns())
+
+    threads = [threading.Thread(target=ask, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+async def test_a_reply_that_is_forgotten_meanwhile_is_still_there_for_its_turn(
+    make: Any, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.turns.inference.CACHED_REPLIES", 1)
+    inference = make()
+    known = [Heard(1, Message("bot", "known")), Heard(2, Message("contact", "yes"))]
+    await inference.read(Request(None, known, None, as_of=0))
+    later = [Heard(1, Message("bot", "new")), Heard(2, Message("bot", "known")), Heard(3, Message("contact", "yes"))]
+    answer = await inference.read(Request(None, later, None, as_of=0))
+    assert set(answer.embedded) == {1, 2, 3}
