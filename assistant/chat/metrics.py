@@ -12,7 +12,9 @@ class ChatMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry if registry is not None else CollectorRegistry()
-        self.connections = Gauge("staywell_chat_connections", "Live chat connections.", registry=registry)
+        self.connections = Gauge(
+            "staywell_chat_connections", "Live chat connections.", registry=registry, multiprocess_mode="livesum"
+        )
         self.closes = Counter(
             "staywell_chat_closes", "Chat connections that we closed, by code.", ["code"], registry=registry
         )

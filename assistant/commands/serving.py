@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
@@ -15,11 +19,14 @@ from assistant import logs
 from assistant.app import Services, build_services, clock, create_app
 from assistant.chat.server import server_options
 from assistant.commands.common import DataDir, err, load_settings, out, plain_errors, progress
+from assistant.commands.workers import SERVES, Post, Supervisor, supervise
 from assistant.demo import data, past
 from assistant.demo.seed import AGENTS, PASSWORD, seed
 from assistant.errors import Unavailable
 from assistant.identity.keys import installation_secret
 from assistant.settings import Settings
+from assistant.shop.learning import learn_once
+from assistant.storage.connections import sqlite_file
 from assistant.storage.guard import open_checked, renew_epochs
 from assistant.storage.migrate import is_current, upgrade
 from assistant.storage.seal import refuse_lost
@@ -29,7 +36,21 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which says good-bye to every client (`drain`, then 1012) before it stops."""
+    """uvicorn, which says good-bye to every client (`drain`, then 1012) before it stops.
+
+    `line`: the way to the parent of a worker. It is told when this one serves, and its end is this one's end.
+    """
+
+    def __init__(self, config: uvicorn.Config, line: socket.socket | None = None) -> None:
+        super().__init__(config)
+        self._line = line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, and tells the parent."""
+        await super().startup(sockets)
+        if self._line is not None and self.started:
+            asyncio.get_running_loop().add_reader(self._line, self._follow_parent)
+            self._line.send(SERVES)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains, then shuts down."""
@@ -39,13 +60,35 @@ class Server(uvicorn.Server):
         await application.state.drain()  # type: ignore[union-attr]
         await super().shutdown(sockets)
 
+    def _follow_parent(self) -> None:
+        """The parent says nothing; that it can be read means that it is gone."""
+        if self._line is not None:
+            asyncio.get_running_loop().remove_reader(self._line)
+        self.should_exit = True
+
 
 @plain_errors
-def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
-    """Serves chat, console and supervisor's desk on one port. The database must have been migrated."""
-    settings = load_settings(data_dir, host=host, port=port)
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that serve the port together; more than one needs PostgreSQL.")
+    ] = None,
+    as_worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serves chat, console and supervisor's desk on one port. The database must have been migrated.
+
+    With several workers SIGHUP replaces them one at a time, without a message lost or a connection refused.
+    """
+    settings = load_settings(data_dir, host=host, port=port, workers=workers)
     logs.configure(settings.log_level, settings.log_format)
-    _listen(build_services(settings), demo=False)
+    if as_worker is not None:
+        _serve_at(settings, Post.parse(as_worker))
+    elif settings.workers > 1:
+        _supervise(settings)
+    else:
+        _listen(build_services(settings), demo=False)
 
 
 @plain_errors
@@ -100,6 +143,7 @@ def prepare_demo(settings: Settings, *, past_too: bool, quiet: bool = False) -> 
     try:
         site = seed(storage, secret=installation_secret(settings), origins=sorted(settings.origins), now=clock())
         fresh = storage.read_sync(lambda connection: past.is_empty(connection, site.id))
+        learn_once(storage, settings.indices / site.id, site.id, now=clock())
     finally:
         storage.close()
     with progress("Indexing scripts and products", None, quiet=quiet) as step:
@@ -111,7 +155,32 @@ def prepare_demo(settings: Settings, *, past_too: bool, quiet: bool = False) -> 
     return services
 
 
-def _listen(services: Services, *, demo: bool) -> None:
+def _supervise(settings: Settings) -> None:
+    if sqlite_file(settings.url) is not None:
+        raise Unavailable(
+            f"{settings.workers} workers need a database that they can share: "
+            "set STAYWELL_DATABASE_URL to a PostgreSQL (postgresql+psycopg://…), or serve with one worker"
+        )
+
+    def command(post: Post, port: int) -> Sequence[str]:
+        own = ["--host", settings.host, "--port", str(port), "--data-dir", str(settings.data_dir)]
+        return [sys.executable, "-m", "assistant.cli", "serve", *own, "--as-worker", str(post)]
+
+    with TemporaryDirectory(prefix="staywell-metrics-") as folder:
+        count = settings.workers
+        supervise(Supervisor(command, host=settings.host, port=settings.port, count=count, metrics=Path(folder)))
+
+
+def _serve_at(settings: Settings, post: Post) -> None:
+    """Serves as one of several workers, on what the parent has given it."""
+    structlog.contextvars.bind_contextvars(worker=post.slot)
+    listener, line = socket.socket(fileno=post.listener), socket.socket(fileno=post.line)
+    _listen(build_services(settings, metrics_of_all=post.metrics), demo=False, listener=listener, line=line)
+
+
+def _listen(
+    services: Services, *, demo: bool, listener: socket.socket | None = None, line: socket.socket | None = None
+) -> None:
     settings = services.settings
     app = create_app(services, demo=demo)
     config = uvicorn.Config(
@@ -129,7 +198,7 @@ def _listen(services: Services, *, demo: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
     try:
-        Server(config).run()
+        Server(config, line).run(None if listener is None else [listener])
     finally:
         services.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 30.0)
@@ -35,5 +37,6 @@ class TurnMetrics:
         self.model = Histogram(
             "staywell_model_seconds", "Embedding and scoring of a turn.", buckets=_SECONDS, registry=registry
         )
-        self.running = Gauge("staywell_turns_running", "Turns being worked on.", registry=registry)
-        self.waiting = Gauge("staywell_inference_waiting", "Turns that wait for the models.", registry=registry)
+        of_all: Any = {"registry": registry, "multiprocess_mode": "livesum"}
+        self.running = Gauge("staywell_turns_running", "Turns being worked on.", **of_all)
+        self.waiting = Gauge("staywell_inference_waiting", "Turns that wait for the models.", **of_all)

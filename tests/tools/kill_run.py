@@ -2,6 +2,8 @@
 
 `python -m tests.tools.kill_run --kills 100 --clients 20` prints one JSON object. What must be zero: `lost` (acknowledged, yet not
 in the log), `doubled` (twice in the log), `gaps` (in seq), `views_differ` (a contact who ends up seeing anything but the log).
+With `--whole` it is the product with its turns that is killed; one contact in four asks for a person on the way, in words or by the
+button, and `staywell doctor` looks at what is left.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from assistant.conversations import store
 from assistant.storage.engine import Storage
-from assistant.storage.tables import decision, event, score, turn_job
+from assistant.storage.tables import decision, event, score, task, turn_job
 from tests.tools.chat_client import Contact
 from tests.tools.chat_server import build, free_port
 
+GENEROUS = {"STAYWELL_MESSAGES_PER_10S": "100000", "STAYWELL_LOG_LEVEL": "warning"}
 QUIET_S = 1.0  # a contact here pings, and gives a connection up, sooner than real ones: runs are short
 
 
@@ -54,6 +57,7 @@ class Report:
     unfinished: int = 0
     jobs_missing: int = 0
     unreadable: int = 0
+    unfriendly: int = 0  # connections that a planned restart ended with anything but 1012
     turns_undecided: int = 0
     turns_decided_twice: int = 0
     turns_unscored: int = 0
@@ -61,6 +65,10 @@ class Report:
     turns_answered: int = 0
     turns_answered_twice: int = 0
     turns_without_outcome: int = 0
+    escalated: int = 0
+    escalated_twice: int = 0
+    escalations_lost: int = 0
+    ill: list[str] = field(default_factory=list)  # what the doctor finds wrong
     nacks: dict[str, int] = field(default_factory=dict)
     close_codes: dict[int, int] = field(default_factory=dict)
     caught_up_s: list[float] = field(default_factory=list)
@@ -72,6 +80,7 @@ class Report:
         messages = self.lost + self.doubled + self.gaps + self.views_differ + self.jobs_missing
         turns = self.turns_undecided + self.turns_decided_twice + self.turns_unscored + self.turns_scored_twice
         turns += self.turns_answered_twice + self.turns_without_outcome
+        turns += self.escalated_twice + self.escalations_lost + len(self.ill) + self.unfriendly
         return messages + turns + self.unfinished + self.unreadable == 0 and 1011 not in self.close_codes
 
 
@@ -150,6 +159,7 @@ class Talker:
     stop: bool = False
     quiet: bool = False  # says nothing new
     least: int = 0  # how far the view must come before the end
+    asks: str | None = None  # what it will say once, for a person; "" presses the button
     note_catching_up: bool = True
 
     async def run(self, draw: random.Random, pause_s: float) -> None:
@@ -181,12 +191,15 @@ class Talker:
                 await asyncio.sleep(draw.uniform(0, pause_s))
                 cmid = str(uuid4())
                 self.bodies[cmid] = f"{cmid} {draw.choice(['Wo ist mein Paket?', '我要退款', 'hello', '😀'])}"
+                if self.asks is not None and self.acked:
+                    self.bodies[cmid] = f"{self.asks} {cmid}" if self.asks else ""
+                    self.asks = None
                 self.pending.append((cmid, self.bodies[cmid]))
                 self.report.sent += 1
                 last_sent = 0.0
             if head >= 0 and self.pending and time.monotonic() - last_sent > 1.0:
                 cmid, body = self.pending[0]
-                await contact.say({"t": "msg", "cmid": cmid, "body": body})
+                await contact.say({"t": "msg", "cmid": cmid, "body": body} if body else {"t": "escalate", "cmid": cmid})
                 last_sent = time.monotonic()
             wanted = max([head, self.least, *self.acked.values()])
             if self.stop and not self.pending and head >= 0 and len(self.view) >= wanted:
@@ -221,6 +234,9 @@ class Talker:
                     self.acked[frame["cmid"]] = frame["seq"]
                     self.report.resent_as_known += frame["dup"]
                     self._settle(frame["cmid"])
+                case "drain" if draw.random() < 0.5:  # some leave when told, some when they are put out
+                    await asyncio.sleep(draw.uniform(0, frame["after_ms"] / 4000))
+                    raise OSError("drained")
                 case "nack":
                     self.report.nacks[frame["code"]] = self.report.nacks.get(frame["code"], 0) + 1
                     if not frame["retry"]:
@@ -231,6 +247,11 @@ class Talker:
 
     def _settle(self, cmid: str | None) -> None:
         self.pending = [item for item in self.pending if item[0] != cmid]
+
+
+def sqlite_url(data_dir: Path) -> str:
+    """The database of a server that was given only its data directory."""
+    return f"sqlite:///{(data_dir / 'staywell.db').as_posix()}"
 
 
 async def talkers(base: str, clients: int, report: Report) -> list[Talker]:
@@ -257,15 +278,17 @@ def examine(report: Report, storage: Storage, people: list[Talker]) -> None:
     for row in rows:
         logs.setdefault(row.conversation_id, []).append(row)
     report.stored = len(rows)
-    report.doubled = sum(times - 1 for times in Counter(row.body for row in rows if row.sender == "contact").values())
+    spoken = [row.body for row in rows if (row.sender, row.kind) == ("contact", "message")]
+    report.doubled = sum(times - 1 for times in Counter(spoken).values())
     report.gaps = sum([row.seq for row in log] != list(range(1, len(log) + 1)) for log in logs.values())
-    report.jobs_missing = len({(row.conversation_id, row.seq) for row in rows if row.sender == "contact"} - jobs)
+    said = {(row.conversation_id, row.seq) for row in rows if (row.sender, row.kind) == ("contact", "message")}
+    report.jobs_missing = len(said - jobs)
     stored = {row.cmid: row for row in rows if row.sender == "contact"}
     for person in people:
         report.acked += len(person.acked)
         for cmid, seq in person.acked.items():
             row = stored.get(cmid)
-            report.lost += row is None or (row.seq, row.body) != (seq, person.bodies[cmid])
+            report.lost += row is None or (row.seq, row.body or "") != (seq, person.bodies[cmid])
         log = logs.get(person.conv or "", [])
         seen = [(frame["seq"], frame["id"], frame.get("body")) for frame in person.view]
         report.views_differ += seen != [(row.seq, row.id, row.body) for row in log]
@@ -292,6 +315,30 @@ def examine_turns(report: Report, storage: Storage) -> None:
         row.reply_seq is None and row.not_delivered is None and row.kind not in ("none", "escalate")
         for row in decided.values()
     )
+    asked = {row.conversation_id for row in events if row.kind == "escalated"}
+    tasks = Counter(row.conversation_id for row in rows(task.c.conversation_id))
+    pressed = Counter(row.conversation_id for row in events if (row.sender, row.kind) == ("contact", "escalated"))
+    report.escalated = len(asked)
+    report.escalated_twice = sum(times - 1 for times in (*tasks.values(), *pressed.values()))
+    handed = {row.conversation_id for row in decided.values() if row.kind == "escalate" and row.not_delivered is None}
+    report.escalations_lost = len((asked | handed) ^ tasks.keys())
+
+
+async def consult(data_dir: Path, environment: Mapping[str, str]) -> list[str]:
+    """What `staywell doctor` finds wrong."""
+    doctor = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "assistant.cli", "doctor", "--json", "--data-dir", str(data_dir),
+        stdout=asyncio.subprocess.PIPE, env=environment,
+    )  # fmt: skip
+    said, _ = await doctor.communicate()
+    findings = json.loads(said)["findings"]
+    return [f"{one['part']}: {one['detail']}" for one in findings if one["state"] == "wrong"]
+
+
+def some_ask_for_a_person(people: list[Talker]) -> None:
+    """One in four, in words or by the button."""
+    for number, person in enumerate(people[::4]):
+        person.asks = ["I want to talk to a human being, please", "", "我要转人工客服"][number % 3]
 
 
 async def _turns_done(storage: Storage) -> None:
@@ -317,14 +364,16 @@ async def kill_run(
     `whole`: the whole product, with its turns: every message must then have had its one score, decision and outcome.
     """
     draw, report, began = random.Random(seed), Report(), time.monotonic()
-    port = free_port()
+    port, url = free_port(), sqlite_url(data_dir)
+    environment = {**os.environ, **GENEROUS}
     server = ServerProcess(data_dir, port, extra)
     if whole:
         build(data_dir, port=port).close()  # the site
-        environment = {**os.environ, "STAYWELL_MESSAGES_PER_10S": "100000", "STAYWELL_LOG_LEVEL": "warning"}
         server = ServerProcess(data_dir, port, environment=environment, module=("assistant.cli", "serve"))
     await server.start()
     people = await talkers(server.base, clients, report)
+    if whole:
+        some_ask_for_a_person(people)
     tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
     try:
         for _ in range(kills):
@@ -334,14 +383,8 @@ async def kill_run(
             await server.start()
         await asyncio.sleep(0.5)
         if whole:
-            for person in people:
-                person.quiet = True
-            await _settled(people)
-            await _conclude(data_dir, people)
-        for person in people:
-            person.stop = True
-        _, late = await asyncio.wait(tasks, timeout=60)
-        report.unfinished = len(late)
+            await conclude(url, people)
+        report.unfinished = await finish(people, tasks)
     finally:
         for task in tasks:
             task.cancel()
@@ -350,31 +393,39 @@ async def kill_run(
     for end in ends:
         if isinstance(end, Exception):
             raise end
-    storage = Storage(f"sqlite:///{(data_dir / 'staywell.db').as_posix()}")
+    storage = Storage(url)
     examine(report, storage, people)
     if whole:
         examine_turns(report, storage)
     storage.close()
+    if whole:
+        report.ill = await consult(data_dir, environment)
     report.seconds = round(time.monotonic() - began, 1)
     return report
 
 
-async def _settled(people: list[Talker]) -> None:
-    """Waits until everything that was said has been acknowledged."""
+async def conclude(url: str, people: list[Talker]) -> None:
+    """Nobody says anything new; waits until all that was said is dealt with, and tells each how far the log goes."""
+    for person in people:
+        person.quiet = True
     async with asyncio.timeout(60):
         while any(person.pending for person in people):  # noqa: ASYNC110 - many tasks change it
             await asyncio.sleep(0.1)
-
-
-async def _conclude(data_dir: Path, people: list[Talker]) -> None:
-    """Waits for the turns, and tells each contact how far the log goes."""
-    storage = Storage(f"sqlite:///{(data_dir / 'staywell.db').as_posix()}")
+    storage = Storage(url)
     await _turns_done(storage)
     ids = [person.conv for person in people if person.conv is not None]
     heads = await storage.read(lambda connection: store.heads(connection, ids))
     for person in people:
         person.least = heads.get(person.conv or "", ("", 0))[1]
     await asyncio.to_thread(storage.close)
+
+
+async def finish(people: list[Talker], tasks: list[asyncio.Task[None]]) -> int:
+    """Lets everybody come to an end; how many do not."""
+    for person in people:
+        person.stop = True
+    _, late = await asyncio.wait(tasks, timeout=60)
+    return len(late)
 
 
 def summary(report: Report) -> dict[str, Any]:
