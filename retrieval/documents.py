@@ -108,6 +108,13 @@ Kind = Literal["script", "product", "article"]
 KINDS: tuple[Kind, ...] = ("script", "product", "article")
 
 
+def kind_of(document: Document) -> Kind:
+    """What kind a document is of."""
+    if isinstance(document, Script):
+        return "script"
+    return "product" if isinstance(document, Product) else "article"
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A part of an article that can be quoted by itself: its heading ("" at the beginning) and its text."""
@@ -137,6 +144,7 @@ class SearchContext:
     reasons: tuple[Reason, ...] = ()
     stages: tuple[Stage, ...] = ()  # empty: any
     exclude: frozenset[str] = frozenset()  # document ids already offered, bought or returned
+    own: Mapping[str, float] = field(default_factory=dict, compare=False)  # products → 0..1, how likely bought next
     known: frozenset[str] = frozenset()  # slots that can be filled
     facts: Mapping[str, Any] = field(default_factory=dict)  # verified, has_order, … for script conditions
     readings: Sequence[Reading] = field(default=(), compare=False)  # for scripts: the query read in other ways

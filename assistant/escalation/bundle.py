@@ -23,6 +23,7 @@ from assistant.escalation.summary import summarise
 from assistant.policy import priors, wallet
 from assistant.policy.holdout import in_holdout
 from assistant.storage.tables import (
+    article,
     contact,
     conversation,
     decision,
@@ -36,7 +37,7 @@ from assistant.storage.tables import (
     wallet_entry,
 )
 from retrieval.codec import from_line
-from retrieval.documents import Document, Kind, Product, Script
+from retrieval.documents import Article, Document, Kind, Product, Script
 
 MOST_EVENTS: Final = 2000
 MOST_ORDERS: Final = 20
@@ -314,6 +315,8 @@ def _suggestions(
                     scripts.append(_script(document, text, candidate))
             case Product() as document if len(products) < MOST_PRODUCTS:
                 products.append(_product(document, candidate))
+            case Article() as document if "passage" in candidate and len(scripts) < MOST_SCRIPTS:
+                scripts.append(_passage(document, candidate))
     return {"scripts": scripts, "products": products}
 
 
@@ -339,6 +342,20 @@ def _script(document: Script, text: str, candidate: Mapping[str, Any]) -> dict[s
     }
 
 
+def _passage(document: Article, candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """A passage of the shop's help, to be sent like a script."""
+    quoted = candidate["passage"]["text"]
+    text = f"{quoted}\n\n{document.url}" if document.url.startswith(("https://", "http://")) else quoted
+    return {
+        "id": document.id,
+        "title": document.title,
+        "text": text,
+        "why": ["article", *candidate.get("why", ())],
+        "score": candidate.get("score"),
+        "offer": None,
+    }
+
+
 def _product(document: Product, candidate: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": document.id,
@@ -359,9 +376,9 @@ def _already_sent(connection: Connection, conversation_id: str) -> set[str]:
 
 
 def _documents(connection: Connection, site_id: str, ids: Sequence[str], locale: str) -> dict[str, Document]:
-    """Documents by id; of a product in several locales the one that fits."""
+    """Documents by id; of a product or an article in several locales the one that fits."""
     language = base_language(locale)
-    kinds: tuple[tuple[Kind, Table], ...] = (("script", script), ("product", product))
+    kinds: tuple[tuple[Kind, Table], ...] = (("script", script), ("product", product), ("article", article))
     found: dict[str, Document] = {}
     for kind, table in kinds:
         rows = connection.execute(

@@ -15,7 +15,7 @@ from assistant.storage.engine import Storage
 from assistant.storage.tables import article, product, script
 from retrieval import articles, catalogue, playbook
 from retrieval.codec import digest, from_line, to_line
-from retrieval.documents import Document, Kind, Product, Script
+from retrieval.documents import Document, Kind, kind_of
 from retrieval.errors import RowFault
 
 BATCH = 500
@@ -77,13 +77,6 @@ def put_documents(connection: Connection, documents: Iterable[Document], *, site
             connection.execute(update(table).where(key).values(**values))
         stored += 1
     return stored, unchanged
-
-
-def kind_of(document: Document) -> Kind:
-    """What kind a document is of."""
-    if isinstance(document, Script):
-        return "script"
-    return "product" if isinstance(document, Product) else "article"
 
 
 def load_documents(connection: Connection, kind: Kind, *, site_id: str) -> list[Document]:

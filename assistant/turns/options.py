@@ -44,6 +44,7 @@ class Found:
     clarifying: Sequence[Script] = ()
     handoff: Mapping[str, Script] = field(default_factory=dict)  # by intent
     products: Sequence[Candidate] = ()
+    articles: Sequence[Candidate] = ()  # passages of the shop's help
     ruled: Mapping[str, float] = field(default_factory=dict)  # probability of each intent that rules decide about
     onward: Sequence[Script] = ()  # "noted; shall a colleague go on?"
     index: str = "none"  # version of the snapshot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from assistant.turns.inference import Reading
 from assistant.turns.look import Look, unhappy_replies
 from assistant.turns.options import Found, relevance
 from assistant.turns.ports import Unavailable
-from retrieval.documents import Band, Script
+from retrieval.documents import Band, kind_of
 from risk.types import RiskScore
 
 
@@ -194,9 +194,9 @@ def candidates(found: Found, table: Sequence[Option]) -> list[dict[str, Any]]:
     """What was retrieved, with the action that each would have become."""
     by_document = {option.document_id: option for option in table if option.document_id is not None}
     rows = []
-    for candidate in (*found.scripts, *found.products):
+    for candidate in (*found.scripts, *found.products, *found.articles):
         option = by_document.get(candidate.id)
-        kind = "script" if isinstance(candidate.document, Script) else "product"
+        kind = kind_of(candidate.document)
         rows.append(
             {
                 "id": candidate.id,
@@ -207,6 +207,7 @@ def candidates(found: Found, table: Sequence[Option]) -> list[dict[str, Any]]:
                 "why": list(candidate.why),
                 "action": None if option is None else option.key,
                 "treatment": option is not None and option.treatment,
+                **({} if candidate.passage is None else {"passage": asdict(candidate.passage)}),
             }
         )
     retrieved = {candidate.id for candidate in found.scripts}

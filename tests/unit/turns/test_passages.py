@@ -1,0 +1,55 @@
+"""A help page speaks where the playbook knows no good answer, and only there; what it says is its own text and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from assistant.turns import replies
+from assistant.turns.options import relevance
+from assistant.turns.passages import ANSWERS, INTENT, KNOWN, as_script, with_passage
+from retrieval.documents import Article, Candidate, Passage, Script
+
+PAGE = Article("returns", "en", "Returning something", "…", "/help/returns")
+FOUND = Candidate(
+    PAGE, 0, 0.42, {"dense": 0.5, "sparse": 3.0}, ("similar",), Passage("Cost", "It costs {{ 3 * 1.30 }} {# no #}.")
+)
+
+
+def script(chance: float) -> Candidate:
+    document = Script("a/b@en", "a/b", "en", "t", "text", "i", "clarify")
+    return Candidate(document, 0, chance, {"intent": chance})
+
+
+def test_a_likely_script_speaks_first() -> None:
+    assert with_passage([script(KNOWN)], [FOUND]) == [script(KNOWN)]
+
+
+def test_a_passage_joins_unlikely_scripts_and_is_likelier() -> None:
+    found = with_passage([script(KNOWN - 0.01)], [FOUND])
+    assert [candidate.id for candidate in found] == ["a/b@en", "article/returns@en"]
+    assert relevance(found[1]) > relevance(found[0])
+
+
+@pytest.mark.parametrize("articles", [[], [replace(FOUND, score=ANSWERS - 0.01)]])
+def test_a_passage_that_is_hardly_near_is_not_said(articles: list[Candidate]) -> None:
+    assert with_passage([script(0.1)], articles) == [script(0.1)]
+
+
+def test_the_reply_is_the_pages_text_and_its_source_never_run_as_a_template() -> None:
+    reply = replies.message(as_script(FOUND).document, {})  # type: ignore[arg-type]
+    assert reply.body == "It costs {{ 3 * 1.30 }} {# no #}.\n\nFrom our help page “Returning something”"
+    assert reply.data == {"script": "article/returns@en"}
+    assert as_script(FOUND).document.intent == INTENT  # type: ignore[union-attr]
+
+
+def test_an_address_on_the_web_is_given_in_the_readers_language() -> None:
+    page = replace(PAGE, locale="zh", title="退货", url="https://shop.example/help/returns")
+    reply = replies.message(as_script(replace(FOUND, document=page)).document, {})  # type: ignore[arg-type]
+    assert reply.body.endswith("摘自帮助页面《退货》: https://shop.example/help/returns")
+
+
+def test_only_passages_become_replies() -> None:
+    with pytest.raises(ValueError, match="no passage"):
+        as_script(script(0.3))
