@@ -4,6 +4,8 @@
     history.txt         LightGBM's own text format
     settings.json       scalars: temperatures, base rate, the priors of the cold start
     lexicon.txt         the linear reader's character n-grams, one a line, in the order of its matrix
+    fusion-history.txt  the history branch of a fusion (LightGBM), where the model has one
+    fusion-trees.txt    the trees over both branches, where the fusion is trees
     MODEL_CARD.md       for people
     manifest.json       name, encoder, figures, data, and {file: {sha256, bytes}}
 
@@ -19,7 +21,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,9 @@ SETTINGS = "settings.json"
 LEXICON = "lexicon.txt"
 CARD = "MODEL_CARD.md"
 FILES = (TENSORS, HISTORY, SETTINGS, LEXICON, CARD)
+FUSION_HISTORY = "fusion-history.txt"
+FUSION_TREES = "fusion-trees.txt"
+OPTIONAL = (FUSION_HISTORY, FUSION_TREES)
 MAX_BYTES = 64 * 1024 * 1024
 _ALIEN = (
     b"\x80\x02",
@@ -68,6 +73,7 @@ class Artefact:
     card: str
     metrics: Mapping[str, Any]
     data: Mapping[str, Any]
+    fusion: Mapping[str, str] = field(default_factory=dict)  # of OPTIONAL: file → LightGBM text
 
     def contents(self) -> dict[str, bytes]:
         """The files' bytes; the same artefact always gives the same bytes."""
@@ -79,7 +85,17 @@ class Artefact:
             SETTINGS: settings.encode(),
             LEXICON: "".join(f"{gram}\n" for gram in self.lexicon).encode("utf-8", "surrogatepass"),
             CARD: self.card.encode(),
+            **{name: self.fusion[name].encode() for name in OPTIONAL if name in self.fusion},
         }
+
+    def without_fusion(self) -> Artefact:
+        """The same model as it was before its fusion, which only fits the branches that it was trained on."""
+        kept = [
+            {name: value for name, value in part.items() if name != "fusion"}
+            for part in (self.settings, self.metrics, self.data)
+        ]
+        tensors = {name: value for name, value in self.tensors.items() if not name.startswith("fusion.")}
+        return replace(self, tensors=tensors, settings=kept[0], metrics=kept[1], data=kept[2], fusion={})
 
     @property
     def version(self) -> str:
@@ -150,8 +166,11 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(_bytes(folder / MANIFEST))
         if manifest["format"] != FORMAT:
             raise ArtefactRefused(f"manifest format {manifest['format']!r} is not {FORMAT}")
-        if set(manifest["files"]) != set(FILES):
-            raise ArtefactRefused(f"the manifest must list {', '.join(FILES)} and nothing else")
+        listed = set(manifest["files"])
+        if not set(FILES) <= listed <= {*FILES, *OPTIONAL}:
+            raise ArtefactRefused(
+                f"the manifest must list {', '.join(FILES)}, maybe {', '.join(OPTIONAL)}, and nothing else"
+            )
         for entry in (
             manifest["name"],
             manifest["version"],
@@ -171,12 +190,15 @@ def load(folder: Path, *, encoder: str | None = None) -> Artefact:
     """Read and check a folder. `encoder`: the fingerprint in use; None skips that check. Raises `ArtefactRefused`."""
     if not folder.is_dir():
         raise ArtefactRefused(f"no model folder {folder.name}")
-    strangers = sorted(p.name for p in folder.iterdir() if p.name not in {*FILES, MANIFEST})
+    strangers = sorted(p.name for p in folder.iterdir() if p.name not in {*FILES, *OPTIONAL, MANIFEST})
     if strangers:
         raise ArtefactRefused(f"the model folder holds files that no manifest lists: {', '.join(strangers)}")
     manifest = _checked_manifest(folder)
+    unlisted = [name for name in OPTIONAL if name not in manifest["files"] and (folder / name).exists()]
+    if unlisted:
+        raise ArtefactRefused(f"the model folder holds files that no manifest lists: {', '.join(unlisted)}")
     contents: dict[str, bytes] = {}
-    for name in FILES:
+    for name in (*FILES, *(name for name in OPTIONAL if name in manifest["files"])):
         data = _bytes(folder / name)
         if data.startswith(_ALIEN):
             raise ArtefactRefused(f"{name} is a pickle, an archive or a program, not a model")
@@ -212,4 +234,5 @@ def load(folder: Path, *, encoder: str | None = None) -> Artefact:
         card=contents[CARD].decode(),
         metrics=manifest["metrics"],
         data=manifest["data"],
+        fusion={name: contents[name].decode() for name in OPTIONAL if name in contents},
     )

@@ -31,6 +31,48 @@ def _table(figures: Mapping[str, Any]) -> str:
     return "\n".join(["| figure | value |", "|---|---|", *rows])
 
 
+def _cold(cold_start: ColdStart) -> str:
+    return f"""## Cold start
+
+No public set pairs chats with purchases. Churn is the history model, shifted by the conversation in logits:
+dissatisfaction × {cold_start.dissatisfaction}, leaving words × {cold_start.leaving}, a request for a person × {cold_start.human},
+at most ± {cold_start.limit}. These weights are **priors, not estimates**. Every such score carries `cold_start`. An anonymous
+visitor starts at the base rate of the training shop. Retrain on your own outcomes as soon as they are mature."""
+
+
+def _fusion(data: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    verdicts = []
+    for name, gain in metrics["gains"].items():
+        verdict = "beaten" if metrics["beats"][name] else "**not beaten**"
+        verdicts.append(f"- {name}: AUC {_figure(gain['auc'])} higher, {verdict}")
+    left_out = ", ".join(f"{count:,} {why}" for why, count in data["left_out"].items())
+    sources = ", ".join(f"`{f['name']}` (sha256 `{f['sha256'][:16]}…`)" for f in data["files"])
+    shown = {name: value for name, value in metrics.items() if name not in ("gains", "beats")}
+    lines = "\n".join(verdicts)
+    return f"""## Fusion
+
+History and conversation meet as learnt from outcomes: {data["conversations"]:,} conversations of {data["customers"]:,} customers whose
+{data["horizon_days"]} days were over ({left_out}), from {sources}. Learner: {data["learner"]}; calibration: {data["calibration"]},
+both chosen out of fold. Split: {data["split"]}. What is unknown of a visitor or of a chat is left open, not guessed.
+
+Against each way of scoring with less, out of fold at the end of a conversation, paired over customers (95 % intervals):
+
+{lines}
+
+{_table(shown)}"""
+
+
+def _meeting(data: Mapping[str, Any], metrics: Mapping[str, Any], cold_start: ColdStart) -> str:
+    """How both branches meet in this model."""
+    return _fusion(data["fusion"], metrics["fusion"]) if "fusion" in data else _cold(cold_start)
+
+
+def _interval(data: Mapping[str, Any]) -> str:
+    if "fusion" in data:
+        return "The interval covers the calibration of the fusion"
+    return "The interval covers the calibration of the history and a third of the conversation's shift either way"
+
+
 def write(
     *, name: str, encoder: str, metrics: Mapping[str, Any], data: Mapping[str, Any], cold_start: ColdStart, seed: int
 ) -> str:
@@ -45,12 +87,7 @@ Scores, after every customer message, the probability that the customer stops bu
 need for a person, and likely reasons. Chinese and English. For retention in customer service; not for credit, prices,
 employment, or any decision about a person without a person.
 
-## Cold start
-
-No public set pairs chats with purchases. Churn is the history model, shifted by the conversation in logits:
-dissatisfaction × {cold_start.dissatisfaction}, leaving words × {cold_start.leaving}, a request for a person × {cold_start.human},
-at most ± {cold_start.limit}. These weights are **priors, not estimates**. Every such score carries `cold_start`. An anonymous
-visitor starts at the base rate of the training shop. Retrain on your own outcomes as soon as they are mature.
+{_meeting(data, metrics, cold_start)}
 
 ## Learnt from
 
@@ -79,6 +116,6 @@ calibration are both nested. `turns_only` leaves the closing ratings out.
 
 - The labels are annotators' impressions of Chinese e-commerce talks; the history is one British gift shop of 2011.
 - Foreseeing dissatisfaction is much harder than seeing it: compare `forecast_auc` with `dissatisfied_auc`.
-- The interval covers the calibration of the history and a third of the conversation's shift either way; it does not cover a shop that behaves differently.
+- {_interval(data)}; it does not cover a shop that behaves differently.
 - Seed {seed}; the same files and versions give the same artefact.
 """

@@ -53,6 +53,12 @@ def brier(probabilities: ArrayLike, labels: ArrayLike) -> float:
     return float(np.mean((np.asarray(probabilities, np.float64) - np.asarray(labels, np.float64)) ** 2))
 
 
+def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Mean negative log likelihood in nats; probabilities are moved into [1e-6, 1 − 1e-6]."""
+    p, y = np.clip(np.asarray(probabilities, np.float64), 1e-6, 1 - 1e-6), np.asarray(labels, np.float64)
+    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
+
+
 def calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> float:
     """Expected calibration error over `bins` bins of equal width (Guo et al., 2017)."""
     p, y = np.asarray(probabilities, np.float64), np.asarray(labels, np.float64)

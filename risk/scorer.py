@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.artefact import Artefact
+from risk.artefact import FUSION_HISTORY, FUSION_TREES, Artefact
 from risk.bands import Bands
 from risk.calibration import Curve, logit
 from risk.cold_start import ColdStart
@@ -20,6 +20,7 @@ from risk.conversation.step import ConversationModel, ConversationState, Heads, 
 from risk.cues import asks_for_human, leaving, normalise
 from risk.errors import ArtefactRefused
 from risk.explain import Move, history_drivers, remember, turn_drivers
+from risk.fusion.model import Chat, FusionModel
 from risk.history.model import HistoryModel
 from risk.reason_words import REASONS
 from risk.reasons import ReasonHead, above_threshold
@@ -42,6 +43,7 @@ class ServedState:
     reasons: tuple[float, ...]
     shift: float
     moves: tuple[Move, ...]
+    chat: Chat | None = None  # what the fusion remembers, where the model has one
 
 
 class ChampionScorer:
@@ -56,6 +58,7 @@ class ChampionScorer:
         reasons: ReasonHead,
         cold_start: ColdStart,
         bands: Bands,
+        fusion: FusionModel | None = None,
     ) -> None:
         self._version = version
         self._encoder = encoder
@@ -64,6 +67,7 @@ class ChampionScorer:
         self._reasons = reasons
         self._cold = cold_start
         self._bands = bands
+        self._fusion = fusion
 
     @classmethod
     def from_artefact(cls, artefact: Artefact, bands: Bands) -> ChampionScorer:
@@ -80,13 +84,16 @@ class ChampionScorer:
             if reasons.weight.shape != (len(REASONS), conversation.dim):
                 raise ValueError("the reason heads have another shape than the encoder's vectors")
             cold = ColdStart.from_json(s["cold_start"])
+            fusion = _fusion_of(artefact)
+            if fusion is not None and fusion.dim != conversation.dim:
+                raise ValueError("the fusion reads vectors of another length than the conversation model")
         except (KeyError, ValueError, TypeError, IndexError, OSError) as broken:
             raise ArtefactRefused(f"the model's parts do not fit together: {broken}") from broken
         except Exception as broken:  # LightGBM's own error has no public base of its own
             if type(broken).__module__.startswith("lightgbm"):
-                raise ArtefactRefused(f"the history model cannot be parsed: {broken}") from broken
+                raise ArtefactRefused(f"a model of trees cannot be parsed: {broken}") from broken
             raise
-        return cls(artefact.version, artefact.encoder, conversation, history, reasons, cold, bands)
+        return cls(artefact.version, artefact.encoder, conversation, history, reasons, cold, bands, fusion)
 
     @property
     def version(self) -> str:
@@ -99,6 +106,16 @@ class ChampionScorer:
         return self._encoder
 
     @property
+    def dim(self) -> int:
+        """Length of the vectors that `advance` expects."""
+        return self._conversation.dim
+
+    @property
+    def has_fusion(self) -> bool:
+        """Whether history and conversation meet as learnt, not by the priors of the cold start."""
+        return self._fusion is not None
+
+    @property
     def bands(self) -> Bands:
         """The thresholds in use."""
         return self._bands
@@ -108,8 +125,10 @@ class ChampionScorer:
         base = self._cold.base
         levels = (base, (1 - base) / 2, (1 - base) / 2)
         reading = Reading(levels, base, base, levels, 0.0)
+        none = (0.0,) * len(REASONS)
+        chat = None if self._fusion is None else self._fusion.initial()
         return ServedState(
-            TextState(), self._conversation.initial(), 0, reading, base, 0.0, 0.0, 0.0, (0.0,) * len(REASONS), 0.0, ()
+            TextState(), self._conversation.initial(), 0, reading, base, 0.0, 0.0, 0.0, none, 0.0, (), chat
         )
 
     def advance(self, state: Any, vector: Vector, message: Message) -> ServedState:
@@ -123,7 +142,8 @@ class ChampionScorer:
         conversation = self._conversation.advance(state.conversation, v, message, features)
         seq = state.seq + 1
         if message.role != "contact":
-            return replace(state, text=text, conversation=conversation, seq=seq)
+            chat = None if self._fusion is None or state.chat is None else self._fusion.reply(state.chat, v)
+            return replace(state, text=text, conversation=conversation, seq=seq, chat=chat)
         clean = normalise(message.text)
         reading = self._conversation.read(conversation)
         c = self._cold
@@ -132,7 +152,7 @@ class ChampionScorer:
         left = float(direction) if direction else c.fade * state.leaving
         human = 1.0 if asks_for_human(clean) else c.fade * state.human
         shift = c.shift(smoothed, left, human)
-        return ServedState(
+        after = ServedState(
             text=text,
             conversation=conversation,
             seq=seq,
@@ -145,14 +165,30 @@ class ChampionScorer:
             shift=shift,
             moves=remember(state.moves, Move(seq, shift - state.shift)),
         )
+        if self._fusion is None or state.chat is None:
+            return after
+        return replace(after, chat=self._fusion.said(state.chat, v, features, after, seq))
+
+    def alone(self, state: ServedState, history: History | None, as_of: int) -> dict[str, float]:
+        """What each side of a fusion says by itself, see `FusionModel.alone`; raises `ModelFault` when the model has none."""
+        if self._fusion is None or state.chat is None:
+            raise ModelFault("the model has no fusion")
+        return self._fusion.alone(state.chat, history, as_of)
 
     def score(self, state: Any, history: History | None, as_of: int) -> RiskScore:
-        """The score after the last contact message; see `risk.cold_start` for how the two branches meet."""
+        """The score after the last contact message. How both branches meet: `risk.fusion.model` where the model has learnt it,
+        `risk.cold_start` where it has not."""
         if not isinstance(state, ServedState):
             raise ModelFault("the state is not one of this model's")
-        past = self._history.score(history, as_of)
-        churn, low, high = self._cold.combine(past.churn, past.low, past.high, state.shift)
-        raw, _, _ = self._cold.combine(past.raw, past.raw, past.raw, state.shift)
+        versions = {"model": self._version, "bands": self._bands.version, "encoder": self._encoder}
+        if self._fusion is not None and state.chat is not None:
+            past, moves = self._fusion.score(state.chat, history, as_of)
+            churn, low, high, raw = past.churn, past.low, past.high, past.raw
+            versions["fusion"] = self._fusion.kind
+        else:
+            past, moves = self._history.score(history, as_of), list(state.moves)
+            churn, low, high = self._cold.combine(past.churn, past.low, past.high, state.shift)
+            raw, _, _ = self._cold.combine(past.raw, past.raw, past.raw, state.shift)
         result = RiskScore(
             churn=churn,
             churn_raw=raw,
@@ -162,10 +198,10 @@ class ChampionScorer:
             need_human=self._cold.need_human(state.smoothed, state.human, state.repeats),
             band=self._bands.of(churn),
             reasons=above_threshold(state.reasons),
-            drivers=tuple(turn_drivers(state.moves, float(logit(churn))) + history_drivers(past, float(logit(churn)))),
+            drivers=tuple(turn_drivers(moves, float(logit(churn))) + history_drivers(past, float(logit(churn)))),
             features=past.values,
-            versions={"model": self._version, "bands": self._bands.version, "encoder": self._encoder},
-            cold_start=True,
+            versions=versions,
+            cold_start=self._fusion is None,
         )
         return checked(result)
 
@@ -173,6 +209,21 @@ class ChampionScorer:
 def parts(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """The tensors under a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _fusion_of(artefact: Artefact) -> FusionModel | None:
+    """The fusion of an artefact, if it has one; raises KeyError, ValueError or LightGBM's error when its parts do not fit."""
+    settings = artefact.settings.get("fusion")
+    if settings is None:
+        return None
+    files = artefact.fusion
+    return FusionModel.of(
+        settings["kind"],
+        parts(artefact.tensors, "fusion."),
+        files.get(FUSION_HISTORY),
+        files.get(FUSION_TREES),
+        int(settings["members"]),
+    )
 
 
 def heads_of(settings: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Heads:

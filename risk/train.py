@@ -150,6 +150,7 @@ def assemble(
         brings_conversations = any("conversations" in b.data for b in branches)
         if base.encoder != encoder and not brings_conversations:
             raise DataRefused("the model to take the conversation branch from was trained with another encoder")
+        base = base.without_fusion()
         tensors, settings, metrics, data = dict(base.tensors), dict(base.settings), dict(base.metrics), dict(base.data)
         history, lexicon = base.history, base.lexicon
         if brings_conversations:
@@ -184,19 +185,27 @@ def with_shifts(
     return replace(model, tensors={**model.tensors, "conversation.shifts": spread})
 
 
+def _population(model: Artefact, seed: int) -> tuple[Any, str]:
+    """Scores of customers' turns, float64 [n], and where they come from."""
+    if "fusion.population" in model.tensors:
+        return np.asarray(model.tensors["fusion.population"], np.float64), "the fusion's scores of turns, out of fold"
+    rng = np.random.default_rng(seed)
+    past = logit(rng.choice(np.asarray(model.tensors["history.population"], np.float64), 20_000))
+    shifts = rng.choice(np.asarray(model.tensors["conversation.shifts"], np.float64), 20_000)
+    return sigmoid(past + shifts), "training histories × conversations, paired at random"
+
+
 def fit_bands(model: Artefact, seed: int = SEED) -> Bands:
-    """Thresholds at which the stated shares of turns reach a band, over histories and conversations paired at random.
+    """Thresholds at which the stated shares of turns reach a band, over the model's population.
 
     Nobody who is likelier to leave than to stay is called low, however many of them there are: elevated is at most `EVEN_ODDS`.
     """
-    rng = np.random.default_rng(seed)
-    past = logit(rng.choice(np.asarray(model.tensors["history.population"], np.float64), 20_000))
-    scores = sigmoid(past + rng.choice(np.asarray(model.tensors["conversation.shifts"], np.float64), 20_000))
+    scores, source = _population(model, seed)
     elevated, high = np.quantile(scores, [1 - ELEVATED_SHARE, 1 - HIGH_SHARE])
     elevated = min(elevated, EVEN_ODDS)
     reached = np.mean(scores >= elevated)
     shares = f"{reached:.0%} of turns reach elevated, {HIGH_SHARE:.0%} high"
-    chosen_from = f"{shares}; training histories × conversations, paired at random"
+    chosen_from = f"{shares}; {source}"
     version = f"{model.version.rsplit('-', 1)[1]}-1"
     return Bands(round(float(elevated), 3), round(float(high), 3), version, chosen_from, model.settings["alarms"])
 

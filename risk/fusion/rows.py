@@ -1,0 +1,131 @@
+"""Cases as arrays: what was known at the end of each conversation, and once at an earlier turn, as serving would see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk.calibration import logit
+from risk.fusion.data import Case
+from risk.fusion.inputs import CHAT, STATE, Projection, row
+from risk.history.features import FEATURES, features
+from risk.history.model import NEEDED
+from risk.scorer import ChampionScorer
+from risk.text import observe
+from risk.types import Vector
+
+AXES: Final = 96  # of the vectors' basis, at most
+EARLY_WEIGHT: Final = 0.5  # of the earlier turn, beside the end of the conversation
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`history` [n, len(FEATURES)] and `wide` [n, 3 k + len(CHAT)]; one customer's rows share a number in `customer` [n]."""
+
+    history: Floats  # NaN throughout where no purchase is known
+    wide: Floats
+    y: Floats
+    weight: Floats
+    customer: NDArray[np.int64]
+    at: NDArray[np.int64]  # UTC milliseconds
+    final: NDArray[np.bool_]  # the end of the conversation
+    probability: Floats  # the truth, NaN where nobody knows it
+
+    @property
+    def chat(self) -> Floats:
+        """Chat rows [n, len(CHAT)]."""
+        return self.wide[:, -len(CHAT) :]
+
+    def where(self, keep: NDArray[Any]) -> Rows:
+        """The rows that a mask or an index keeps."""
+        return Rows(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+    def folds(self, count: int, seed: int) -> NDArray[np.int64]:
+        """A fold for each row, whole customers in one."""
+        names = np.unique(self.customer)
+        fold = np.random.default_rng(seed).permutation(len(names)) % count
+        return np.asarray(fold[np.searchsorted(names, self.customer)])
+
+
+def collect(
+    cases: Sequence[Case],
+    scorer: ChampionScorer,
+    lookup: Mapping[str, Vector],
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[Rows, Projection]:
+    """Replays every conversation through the scorer and compresses what it leaves; the axes are those of these conversations."""
+    random = np.random.default_rng(seed)
+    number = {name: i for i, name in enumerate(sorted({case.customer for case in cases}))}
+    past, vectors, hidden, seen, rest = [], [], [], [], []
+    for done, case in enumerate(cases, start=1):
+        messages = case.conversation.messages
+        said = [i for i, m in enumerate(messages) if m.role == "contact"]
+        taken = {said[-1]} | ({said[int(random.integers(len(said) - 1))]} if len(said) > 1 else set())
+        state, peak = scorer.initial(), -np.inf
+        reply = np.zeros(scorer.dim, np.float32)
+        own: list[Vector] = []
+        for i, message in enumerate(messages):
+            vector = lookup[message.text]
+            turn = observe(state.text, message)[1]
+            state = scorer.advance(state, vector, message)
+            if message.role != "contact":
+                reply = vector
+                continue
+            own.append(vector)
+            peak = max(peak, float(logit(state.reading.dissatisfaction)))
+            if i not in taken:
+                continue
+            at = message.at_ms if message.at_ms is not None else case.ended_at
+            past.append(known_past(features(case.history, at)))
+            vectors.append(np.stack([np.mean(own, axis=0), vector, reply]))
+            hidden.append(state.conversation.hidden.reshape(-1))
+            seen.append(row(state, turn, np.zeros(STATE, np.float32), peak))
+            end = i == said[-1]
+            truth = np.nan if case.probability is None else case.probability
+            rest.append((case.left, 1.0 if end else EARLY_WEIGHT, number[case.customer], at, end, truth))
+        if progress is not None and (done % 50 == 0 or done == len(cases)):
+            progress(done, len(cases))
+    y, weight, customer, at_all, final, truths = (np.array(column) for column in zip(*rest, strict=True))
+    parts = np.stack(vectors)
+    projection = _axes(parts, np.stack(hidden))
+    compressed = projection.vector(parts)
+    compressed[:, 2][~parts[:, 2].any(axis=1)] = 0.0  # no reply yet: as an empty summary has it
+    chat = np.stack(seen)
+    chat[:, -STATE:] = projection.hidden(np.stack(hidden))
+    wide = np.concatenate([compressed.reshape(len(y), -1).astype(np.float64), chat], axis=1)
+    rows = Rows(
+        np.stack(past), wide, y.astype(float), weight.astype(float), customer, at_all, final.astype(bool), truths
+    )
+    return rows, projection
+
+
+def known_past(values: Floats) -> Floats:
+    """History features, or nothing at all where no purchase is known: such a customer is as unknown as a visitor."""
+    return np.full(len(FEATURES), np.nan) if np.isnan(values[FEATURES.index(NEEDED)]) else values
+
+
+def _axes(parts: Vector, hidden: Vector) -> Projection:
+    flat = parts.reshape(-1, parts.shape[-1])
+    centre, basis = _principal(flat, AXES)
+    origin, axes = _principal(hidden, STATE)
+    return Projection(basis, centre, axes, origin)
+
+
+def _principal(rows: Vector, count: int) -> tuple[Vector, Vector]:
+    """Centre [d] and the first `count` principal axes [count, d] (zeros where there are fewer), signs fixed."""
+    centre = rows.mean(axis=0)
+    spread = np.cov((rows - centre).T.astype(np.float64))
+    values, vectors = np.linalg.eigh(np.atleast_2d(spread))
+    best = vectors[:, np.argsort(-values, kind="stable")[:count]].T
+    best = best * np.where(best[np.arange(len(best)), np.abs(best).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
+    axes = np.zeros((count, rows.shape[1]))
+    axes[: len(best)] = best
+    return centre.astype(np.float32), axes.astype(np.float32)
