@@ -12,10 +12,11 @@ from assistant.shop.catalogue import TABLES, load_documents
 from assistant.storage.engine import Storage
 from assistant.storage.tables import site
 from assistant.turns.ports import Unavailable
-from retrieval import store
+from retrieval import recommend, store
 from retrieval.collection import Progress
 from retrieval.documents import KINDS, Article, Document, Encoder, Product, Script
 from retrieval.errors import BadSnapshot, NoSnapshot
+from retrieval.recommend import Recommender
 from retrieval.search import Ranking, Retriever
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class SiteRetrievers:
         self._retrievers: dict[str, Retriever] = {}
         self._marks: dict[str, Mark] = {}
         self._problems: dict[str, str] = {}
+        self._recommenders: dict[str, tuple[int, Recommender | None]] = {}  # by site, with the time of the manifest
 
     def for_site(self, site_id: str) -> Retriever | Unavailable:
         """The retriever in force now."""
@@ -63,6 +65,10 @@ class SiteRetrievers:
             return {}
         return {kind: dict(counts) for kind, counts in found.snapshot.counts.items()}
 
+    def recommender(self, site_id: str) -> Recommender | None:
+        """What the site's customers buy next; None where `staywell index recommender` has not learned it."""
+        return self._recommenders.get(site_id, (0, None))[1]
+
     @property
     def degraded(self) -> dict[str, str]:
         """Sites whose search is less than it should be, and why."""
@@ -78,6 +84,7 @@ class SiteRetrievers:
         for site_id in self._storage.read_sync(
             lambda connection: list(connection.execute(select(site.c.id)).scalars())
         ):
+            changed += self._look_for_recommender(site_id)
             mark = self._storage.read_sync(lambda connection, which=site_id: change_mark(connection, which))  # type: ignore[misc]
             if self._marks.get(site_id) == mark:
                 continue
@@ -101,6 +108,23 @@ class SiteRetrievers:
                     log.info("index_swapped", versions={key: self.version(key) for key in self._retrievers})
             except Exception as error:
                 log.error("index_watch_failed", exc_info=error)
+
+    def _look_for_recommender(self, site_id: str) -> bool:
+        """Opens the site's recommender when another was saved; whether it did. A damaged one is refused, and none serves."""
+        folder = self._folder / site_id / recommend.FOLDER
+        try:
+            saved = (folder / recommend.MANIFEST).stat().st_mtime_ns
+        except OSError:
+            return self._recommenders.pop(site_id, None) is not None
+        if self._recommenders.get(site_id, (0, None))[0] == saved:
+            return False
+        try:
+            self._recommenders[site_id] = (saved, Recommender.open(folder))
+        except BadSnapshot as error:
+            self._recommenders[site_id] = (saved, None)
+            log.error("recommender_refused", site=site_id, reason=str(error))
+            return False
+        return True
 
     def _bring_up(self, site_id: str, progress: Progress | None) -> None:
         documents: list[Document] = self._storage.read_sync(

@@ -145,6 +145,11 @@ class Settings(BaseSettings):
         return self.messages_per_minute or max(100, 6 * self.messages_per_10s)
 
     @cached_property
+    def indices(self) -> Path:
+        """Where each site's index, ranking and recommender live."""
+        return self.index_dir or self.data_dir / "index"
+
+    @cached_property
     def writer_base(self) -> str | None:
         """The model's base URL, without a slash at the end."""
         return None if self.writer_url is None else str(self.writer_url).rstrip("/")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from retrieval import metrics
 from retrieval.errors import RowFault
+from retrieval.factors import factorise, neighbours
 from retrieval.recommend import DAY_MS, FEATURES, Knowledge, Purchase, Recommender, evidence
 
 FACTORS, ITERATIONS, CONFIDENCE, REGULARISATION = 64, 15, 4.0, 0.1
@@ -134,12 +134,8 @@ class Learned:
 
 
 def know(baskets: Baskets, as_of_ms: int) -> Learned:
-    """What the purchases before `as_of_ms` teach about products. Needs the `train` extra (implicit, scipy)."""
-    from implicit.als import AlternatingLeastSquares
-    from implicit.nearest_neighbours import CosineRecommender
-    from implicit.utils import ParameterWarning
+    """What the purchases before `as_of_ms` teach about products."""
     from scipy.sparse import csr_matrix
-    from threadpoolctl import threadpool_limits
 
     past = {name: [one for one in lines if one.at_ms < as_of_ms] for name, lines in baskets.items()}
     past = {name: lines for name, lines in past.items() if lines}
@@ -167,24 +163,14 @@ def know(baskets: Baskets, as_of_ms: int) -> Learned:
     matrix = csr_matrix((counts, (pairs[:, 0], pairs[:, 1])), shape=(len(past), len(products)))
     buyers = np.bincount(pairs[:, 1], minlength=len(products))
     returning = np.bincount(pairs[:, 1], counts > 1, minlength=len(products))
-    with threadpool_limits(1, "blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ParameterWarning)  # about a conversion inside implicit itself
-        factors = AlternatingLeastSquares(
-            factors=FACTORS,
-            regularization=REGULARISATION,
-            alpha=CONFIDENCE,
-            iterations=ITERATIONS,
-            num_threads=1,
-            random_state=SEED,
-        )
-        factors.fit(matrix, show_progress=False)
-        near = CosineRecommender(K=NEIGHBOURS, num_threads=1)
-        near.fit(matrix, show_progress=False)
-    similar = csr_matrix(near.similarity)
+    of_customers, of_products = factorise(
+        matrix, factors=FACTORS, alpha=CONFIDENCE, regularisation=REGULARISATION, iterations=ITERATIONS, seed=SEED
+    )
+    similar = neighbours(matrix, NEIGHBOURS)
     knowledge = Knowledge(
         as_of_ms=as_of_ms,
         products=products,
-        factors=np.asarray(factors.item_factors, dtype=np.float32),
+        factors=of_products,
         confidence=CONFIDENCE,
         regularisation=REGULARISATION,
         similar_starts=similar.indptr.astype(np.int64),
@@ -197,7 +183,7 @@ def know(baskets: Baskets, as_of_ms: int) -> Learned:
         last_ms=last,
         again=(returning / np.maximum(buyers, 1)).astype(np.float32),
     )
-    customers = dict(zip(past, np.asarray(factors.user_factors, dtype=np.float32), strict=True))
+    customers = dict(zip(past, of_customers, strict=True))
     return Learned(knowledge, customers)
 
 

@@ -416,6 +416,12 @@ class Collection:
             & (entries[self.entry_of_row])
         )
 
+    def numbers_of(self, names: Iterable[str], context: SearchContext) -> list[int]:
+        """The documents that the context allows of these ids, in the order given."""
+        allowed = self._filter_columns(context)
+        entries = [self._entries_of([name]) for name in names]
+        return [int(allowed.documents[one[0]]) for one in entries if len(one) and allowed.entries[one[0]]]
+
     def _entries_of(self, names: Iterable[str]) -> NDArray[np.int64]:
         """The entries of the ids that exist here."""
         wanted = np.asarray([_short_hash(name) for name in names], dtype=np.uint64)

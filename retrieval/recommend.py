@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from retrieval.documents import Band, Candidate
 from retrieval.errors import BadSnapshot
 
 FORMAT = 1
+FOLDER = "recommender"  # beside the snapshots of an index
+MANIFEST = "manifest.json"
 DAY_MS = 86_400_000
 NEVER = 999.0  # days, for what did not happen
 FEATURES = (
@@ -44,8 +45,12 @@ FEATURES = (
     "distinct_products",
 )
 POOL = 150  # products that each source may bring
-# Share of a candidate's score that the customer's own history decides. Who may leave gets what the conversation is about.
-PERSONAL: Mapping[Band, float] = {"high": 0.0, "elevated": 0.15, "low": 0.3}
+WORTH_NAMING = 0.01  # share of the likeliest product's score below which a product is like any other
+USED_UP_MS = 14 * DAY_MS  # what was bought since is still there
+KNOWN_WELL, COME_BACK = (
+    5,
+    0.5,
+)  # orders of a product, and share of its buyers who came back for it, that make it a consumable
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,31 +186,37 @@ class Recommender:
         best = np.argsort(-scores, kind="stable")[: k + len(banned)]
         return [(self.knowledge.products[number], float(scores[number])) for number in best if scores[number] >= 0][:k]
 
-    def personalise(
-        self,
-        candidates: Sequence[Candidate],
-        history: Sequence[Purchase],
-        now_ms: int,
-        band: Band,
-        exclude: Names[str] = (),
-    ) -> list[Candidate]:
-        """Candidates of a conversation, ordered anew by what this customer buys, the more so the lower the risk.
+    def own(self, history: Sequence[Purchase], now_ms: int) -> dict[str, float]:
+        """How likely this customer buys each product next, as a share of the likeliest: for `SearchContext.own`.
 
-        What is in `exclude` (just returned, complained about) is dropped. At high risk the order stays that of the conversation.
+        Empty for somebody without a known purchase, whom nothing tells from others.
         """
-        kept = [candidate for candidate in candidates if candidate.id not in exclude]
-        weight = PERSONAL[band]
+        if not any(purchase.product in self._index and purchase.at_ms < now_ms for purchase in history):
+            return {}
         scores = self.affinity(history, now_ms)
-        top = max(float(scores.max()), 1e-9) if len(scores) else 1.0
-        judged: list[Candidate] = []
-        for candidate in kept:
-            number = self._index.get(candidate.id)
-            own = float(scores[number]) / top if number is not None else 0.0
-            blended = (1.0 - weight) * candidate.score + weight * own
-            why = (*candidate.why, "history") if weight > 0 and own > 0.1 else candidate.why
-            judged.append(replace(candidate, score=blended, sources={**candidate.sources, "history": own}, why=why))
-        ordered = sorted(judged, key=lambda candidate: -candidate.score) if weight > 0 else judged
-        return [replace(candidate, rank=rank) for rank, candidate in enumerate(ordered)]
+        shares = scores / max(float(scores.max()), 1e-9)
+        likely = np.flatnonzero(shares >= WORTH_NAMING)
+        return {self.knowledge.products[number]: float(shares[number]) for number in likely}
+
+    def repeatable(self, history: Sequence[Purchase], now_ms: int) -> set[str]:
+        """What of their purchases this customer may be shown again: used up by now, and bought again by them or by most others."""
+        orders: dict[str, set[str]] = {}
+        last: dict[str, int] = {}
+        for purchase in history:
+            orders.setdefault(purchase.product, set()).add(purchase.order)
+            last[purchase.product] = max(last.get(purchase.product, 0), purchase.at_ms)
+        return {
+            product
+            for product, own in orders.items()
+            if now_ms - last[product] >= USED_UP_MS and (len(own) >= 2 or self._consumable(product))
+        }
+
+    def _consumable(self, product: str) -> bool:
+        number = self._index.get(product)
+        if number is None:
+            return False
+        known = self.knowledge
+        return float(known.ever[number]) >= KNOWN_WELL and float(known.again[number]) >= COME_BACK
 
     def save(self, folder: Path) -> None:
         """Write arrays, the text model and a manifest with their hashes into `folder`, in place of what was there."""
@@ -225,7 +236,7 @@ class Recommender:
                 "regularisation": known.regularisation,
                 "files": {file: _hash(aside / file) for file in ("knowledge.npz", "model.txt")},
             }
-            (aside / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+            (aside / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
             if folder.exists():
                 folder.rename(Path(name) / "before")
             aside.rename(folder)
@@ -234,7 +245,7 @@ class Recommender:
     def open(cls, folder: Path) -> Recommender:
         """Read what `save` wrote. Raises `BadSnapshot` when it is damaged or of another format."""
         try:
-            manifest = orjson.loads((folder / "manifest.json").read_bytes())
+            manifest = orjson.loads((folder / MANIFEST).read_bytes())
             if manifest["format"] != FORMAT or tuple(manifest["features"]) != FEATURES:
                 raise BadSnapshot(f"{folder.name}: made by another version of the recommender")
             for name, expected in manifest["files"].items():

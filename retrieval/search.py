@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,10 @@ TRADE: Mapping[Kind, Mapping[Band, float]] = {
     "product": {"high": 1.0, "elevated": 0.8, "low": 0.6},
     "article": {"high": 1.0, "elevated": 1.0, "low": 1.0},
 }
+# How much more a product counts that this customer is likeliest to buy next. It lifts what is relevant and makes nothing
+# relevant; who may leave gets what the conversation is about.
+PERSONAL: Mapping[Band, float] = {"high": 0.0, "elevated": 0.15, "low": 0.3}
+LIKELY = 0.1  # share of the likeliest product's score from which "history" is given as a ground
 RELEVANT = 0.5  # share of the best score above which variety may be sought
 POOL = 32  # entries that are scored in full, from each source
 RERANKED = 100  # the same where a re-ranker decides
@@ -57,6 +61,7 @@ class _Pool:
     reasons: NDArray[np.bool_]
     asked: Vector | None  # probability of each entry's intent
     words: Vector | None  # [n, words] what each known word adds in the best row, where it was looked up
+    own: Vector | None = None  # what the customer's history says of each product
 
     def take(self, order: NDArray[np.int64] | Sequence[int]) -> _Pool:
         """The pool in another order."""
@@ -71,6 +76,7 @@ class _Pool:
             self.reasons[places],
             None if self.asked is None else self.asked[places],
             None if self.words is None else self.words[places],
+            None if self.own is None else self.own[places],
         )
 
 
@@ -150,6 +156,7 @@ class Retriever:
         usable = _usable(vector, collection)
         heard = None if usable is None or vector is None else _heard(collection, vector, text, context)
         pool = _gather(collection, allowed, usable, words, context, self._ranking, heard)
+        pool = _personal(collection, allowed, pool, context)
         chosen = _choose(collection, allowed, pool, context)
         matched = _matched(collection, words, chosen)
         numbers = allowed.documents[chosen.entries].tolist()
@@ -165,6 +172,21 @@ class Retriever:
                 passage=collection.passage(numbers[place], int(chosen.best_rows[place])) if articles else None,
             )
             for place, document in enumerate(documents)
+        ]
+
+    def named(self, names: Sequence[str], context: SearchContext) -> list[Candidate]:
+        """The eligible ones of these products, in the order given, at most `context.k`: for what no question asks for."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise NoSnapshot("no index snapshot is loaded")
+        collection = snapshot.collections.get("product")
+        if collection is None:
+            return []
+        numbers = collection.numbers_of(names, context)
+        documents = [collection.document(number) for number in numbers[: context.k]]
+        return [
+            Candidate(document, rank, context.own.get(document.id, 0.0), {"history": context.own.get(document.id, 0.0)})
+            for rank, document in enumerate(documents)
         ]
 
     def by_intent(self, intent: str, context: SearchContext) -> list[Candidate]:
@@ -243,6 +265,17 @@ def _gather(
     scores = np.minimum(np.where(reasons, scores * np.float32(1.0 + REASON_BONUS), scores), 1.0).astype(np.float32)
     pool = _Pool(entries, scores, cosines, sparse, best_rows, reasons, asked, by_word)
     return pool.take(np.argsort(-scores, kind="stable"))
+
+
+def _personal(collection: Collection, allowed: Filter, pool: _Pool, context: SearchContext) -> _Pool:
+    """The pool with the customer's own history in its scores, the more so the lower the risk."""
+    weight = PERSONAL[context.band]
+    if context.kind != "product" or not context.own or not len(pool.entries):
+        return pool
+    names = [collection.document(int(allowed.documents[entry])).id for entry in pool.entries]
+    own = np.asarray([context.own.get(name, 0.0) for name in names], dtype=np.float32)
+    lifted = replace(pool, scores=pool.scores * (1.0 + np.float32(weight) * own), own=own)
+    return lifted.take(np.argsort(-lifted.scores, kind="stable"))
 
 
 def _heard(collection: Collection, vector: Vector, text: str, context: SearchContext) -> Vector | None:
@@ -344,6 +377,8 @@ def _sources(pool: _Pool, place: int) -> dict[str, float]:
         found["intent"] = float(pool.asked[place])
     if pool.reasons[place]:
         found["reason"] = 1.0
+    if pool.own is not None:
+        found["history"] = float(pool.own[place])
     return found
 
 
@@ -353,6 +388,9 @@ def _why(document: Document, matched: list[str], pool: _Pool, place: int, contex
         codes.append("similar")
     if isinstance(document, Script):
         codes.extend(f"reason:{reason}" for reason in context.reasons if reason in document.reasons)
-    elif isinstance(document, Product) and context.region is not None and document.regions:
-        codes.append(f"region:{context.region}")
+    elif isinstance(document, Product):
+        if pool.own is not None and PERSONAL[context.band] > 0 and pool.own[place] > LIKELY:
+            codes.append("history")
+        if context.region is not None and document.regions:
+            codes.append(f"region:{context.region}")
     return tuple(codes)

@@ -20,11 +20,13 @@ from assistant.commands.common import (
     storage_of,
 )
 from assistant.commands.data import show
-from assistant.errors import NotFound
+from assistant.errors import Conflict, NotFound
 from assistant.retrievers import SiteRetrievers
+from assistant.shop import learning
 from assistant.shop.catalogue import import_documents
+from retrieval import baskets, encoders
 from retrieval import commands as retrieval_commands
-from retrieval import encoders
+from retrieval.errors import RowFault
 
 index_app = typer.Typer(help="Build, inspect and search the retrieval index of a site.", no_args_is_help=True)
 
@@ -51,9 +53,7 @@ def build(
         for name, report in reports.items():
             if not json:
                 show(name, report, json)
-        retrievers = SiteRetrievers(
-            storage, encoders.load(settings.encoder), settings.index_dir or settings.data_dir / "index"
-        )
+        retrievers = SiteRetrievers(storage, encoders.load(settings.encoder), settings.indices)
         with retrieval_commands.progress_bars() as bars:
             retrievers.refresh(bars)
         version, problem = retrievers.version(site_id), retrievers.degraded.get(f"index:{site_id}")
@@ -67,6 +67,44 @@ def build(
     for kind, held in counts.items():
         out.print(f"{kind}: {retrieval_commands.held(held)}", highlight=False)
     out.print(f"{site}: {version}", highlight=False)
+
+
+@index_app.command("recommender")
+@plain_errors
+def recommender(
+    site: SiteKey = "demo",
+    transactions: Annotated[
+        Path | None,
+        typer.Option(help="CSV of order lines, in place of the orders in the database.", exists=True, dir_okay=False),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="field=Column,… for customer, order, product, at, quantity, with --transactions."),
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Learns what the site's customers buy next and lets it serve; a running server picks it up by itself."""
+    settings = load_settings(data_dir)
+    faults: list[RowFault] = []
+    with storage_of(settings) as storage:
+        site_id = site_id_of(storage, site)
+        try:
+            if transactions is None:
+                bought: baskets.Baskets = storage.read_sync(lambda connection: learning.purchases(connection, site_id))
+                until = now_ms()
+            else:
+                bought, faults = baskets.load_orders(transactions, baskets.parse_mapping(mapping or []))
+                until = max((lines[-1].at_ms for lines in bought.values()), default=0) + 1
+            with retrieval_commands.progress_bars() as bars:
+                customers, products = learning.learn(bought, settings.indices / site_id, until, bars)
+        except ValueError as error:
+            raise Conflict(f"nothing was learned: {error}") from error
+    retrieval_commands.report_faults(faults)
+    if json:
+        print_json({"site": site, "customers": customers, "products": products})
+    else:
+        out.print(f"{site}: {customers} customers, {products} products", highlight=False)
 
 
 @index_app.command("info")
@@ -94,4 +132,4 @@ def search(
 def _folder(site: str, data_dir: Path | None) -> Path:
     settings = load_settings(data_dir)
     with storage_of(settings) as storage:
-        return (settings.index_dir or settings.data_dir / "index") / site_id_of(storage, site)
+        return settings.indices / site_id_of(storage, site)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,20 +15,18 @@ from assistant.storage.tables import (
     contact,
     conversation,
     event,
-    order_return,
-    orders,
     site,
     turn_vector,
 )
 from assistant.turns.inference import Heard
 from assistant.turns.jobs import Job
 from assistant.turns.ports import LoadHistory
+from assistant.turns.shopping import Shopping, shopping
 from retrieval.documents import Vector
 from retrieval.text import detect_language
 from risk.types import History, Message, Role
 
 MESSAGES: Final = ("message", "products", "offer")  # events that say something
-ORDERS_LOOKED_AT: Final = 20
 EARLIER: Final = 3  # earlier messages of the contact that a short one may lean on
 DAY_MS: Final = 86_400_000
 
@@ -53,9 +51,7 @@ class Turn:
     heard: Sequence[Heard]
     turn_vector: Vector | None
     history: History | None
-    order: Mapping[str, Any] | None  # the one named in the turn, else the latest
-    return_no: str | None
-    owned: frozenset[str]  # products bought or returned
+    shopping: Shopping
     repeats: int  # the same words in the messages right before
 
     @property
@@ -90,7 +86,6 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
     new = [row for row in spoken if row.seq > after]
     vectors = _vectors(connection, job, after=min(after, job.seq - 1), fingerprint=fingerprint)
     texts = _texts(spoken)
-    found = shopping(connection, of_site, person, texts)
     return Turn(
         job=job,
         conversation=head,
@@ -106,9 +101,7 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
         ],
         turn_vector=vectors.get(job.seq),
         history=load_history(connection, site_id=of_site["id"], contact_id=person["id"], as_of=spoken[-1].at),
-        order=found[0],
-        return_no=found[1],
-        owned=found[2],
+        shopping=shopping(connection, of_site, person, texts),
         repeats=_repeats(spoken),
     )  # fmt: skip
 
@@ -194,35 +187,6 @@ def _vectors(connection: Connection, job: Job, *, after: int, fingerprint: str) 
         )
     )
     return {row.seq: np.frombuffer(row.vector, dtype="<f4").astype(np.float32) for row in rows}
-
-
-def shopping(
-    connection: Connection, of_site: RowMapping, person: RowMapping, texts: tuple[str, ...]
-) -> tuple[Mapping[str, Any] | None, str | None, frozenset[str]]:
-    """The order and return to speak of, and the products the customer has had. Only a verified customer's own."""
-    if not person["verified"] or person["external_id"] is None:
-        return None, None, frozenset()
-    mine = (orders.c.site_id == of_site["id"], orders.c.external_customer_id == person["external_id"])
-    bought = (
-        connection.execute(select(orders).where(*mine).order_by(orders.c.ts_event.desc()).limit(ORDERS_LOOKED_AT))
-        .mappings()
-        .all()
-    )
-    returned = connection.execute(
-        select(order_return.c.return_no, order_return.c.product_id)
-        .where(
-            order_return.c.site_id == of_site["id"],
-            order_return.c.external_customer_id == person["external_id"],
-        )
-        .order_by(order_return.c.ts_event.desc())
-        .limit(ORDERS_LOOKED_AT)
-    ).all()
-    words = "\n".join(texts).casefold()
-    named = next((row for row in bought if row["order_no"].casefold() in words), None)
-    owned = {str(line["product_id"]) for row in bought for line in row["lines"] if line.get("product_id")}
-    owned |= {row.product_id for row in returned if row.product_id}
-    order = named or (bought[0] if bought else None)
-    return None if order is None else dict(order), returned[0].return_no if returned else None, frozenset(owned)
 
 
 def setting(of_site: RowMapping, name: str, default: float) -> float:

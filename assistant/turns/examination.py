@@ -22,8 +22,9 @@ from assistant.policy.requests import asks_for_human
 from assistant.policy.safety import safety_concern
 from assistant.policy.types import Decision, DecisionContext
 from assistant.turns import options, replies
-from assistant.turns.finder import Finder, Wanted
+from assistant.turns.finder import Finder
 from assistant.turns.options import Found, Situation
+from assistant.turns.wanted import Wanted
 from retrieval.documents import Band, Encoder, Script
 from retrieval.metrics import interval
 from retrieval.search import Retriever
@@ -108,7 +109,6 @@ def _wanted(message: Labelled, vector: Any) -> Wanted:
         region=None,
         band=message.band,
         reasons=(),
-        owned=frozenset(),
         known=frozenset({"site_name", "shop"}),
         product_slots=replies.PRODUCT_SLOTS,
         verified=False,

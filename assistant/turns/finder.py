@@ -4,54 +4,51 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, Protocol
 
 import structlog
 
 from assistant.policy.answers import asks, asks_for_more
-from assistant.turns import wording
+from assistant.turns import picks, wording
 from assistant.turns.options import Found
+from assistant.turns.passages import ARTICLES, with_passage
 from assistant.turns.ports import Retriever, Retrievers, Unavailable
-from retrieval.documents import REASONS, Band, Candidate, Encoder, Reading, Script, SearchContext, Vector
+from assistant.turns.wanted import Wanted
+from retrieval.documents import REASONS, Band, Candidate, Encoder, Reading, Script, SearchContext
 from retrieval.errors import NoSnapshot
 from retrieval.readings import readings
+from retrieval.recommend import Recommender
 from retrieval.text import tokens
 
 log = structlog.get_logger()
 
 SCRIPTS: Final = 10
-PRODUCTS: Final = 3
 CLARIFYING: Final = 4
 WORDINGS_KEPT: Final = 256  # sets: sites × languages × what is known
-PRODUCT_RELEVANT: Final = 0.28  # a product search score below it is a shot in the dark
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to look for. `known` names the slots that can be filled without products."""
+class Recommenders(Protocol):
+    """What a site's customers are likely to buy next."""
 
-    site_id: str
-    text: str
-    vector: Vector | None
-    language: str
-    region: str | None
-    band: Band
-    reasons: tuple[str, ...]
-    owned: frozenset[str]
-    known: frozenset[str]
-    product_slots: frozenset[str]
-    verified: bool
-    has_order: bool
-    before: tuple[str, ...] = ()  # what the contact said earlier, the latest last
-    last_said: str | None = None  # what was said to the contact last
+    def recommender(self, site_id: str) -> Recommender | None:
+        """The one in force now; None where nothing was learned."""
+        ...
 
 
 class Finder:
     """Searches in one thread of its own, because the index is single-threaded and the event loop must not wait."""
 
-    def __init__(self, retrievers: Retrievers, encoder: Encoder | Unavailable, *, deadline_ms: int) -> None:
+    def __init__(
+        self,
+        retrievers: Retrievers,
+        encoder: Encoder | Unavailable,
+        *,
+        deadline_ms: int,
+        recommenders: Recommenders | None = None,
+    ) -> None:
         self._retrievers = retrievers
+        self._recommenders = recommenders
         self._encoder = encoder
         self._deadline_s = deadline_ms / 1000
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
@@ -83,28 +80,17 @@ class Finder:
         if isinstance(retriever, Unavailable):
             return Found(unavailable=retriever.reason)
         heard = self._readings(wanted)
-        products = self._products(retriever, wanted, heard)
-        known = wanted.known | (wanted.product_slots if products else frozenset())
-        context = SearchContext(
-            "script",
-            wanted.language,
-            k=SCRIPTS,
-            region=wanted.region,
-            band=wanted.band,
-            reasons=tuple(reason for reason in REASONS if reason in wanted.reasons),
-            known=known,
-            facts={
-                "verified": wanted.verified,
-                "has_order": wanted.has_order,
-                "asked": asks(wanted.last_said),
-                "asked_for_more": asks_for_more(wanted.last_said),
-            },
-            readings=heard,
+        recommender = None if self._recommenders is None else self._recommenders.recommender(wanted.site_id)
+        products = picks.asked_for(retriever, recommender, wanted, heard)
+        context = _context(wanted, heard, with_products=bool(products))
+        articles = retriever.search(
+            wanted.vector, wanted.text, replace(context, kind="article", k=ARTICLES, readings=())
         )
         everything = retriever.search(wanted.vector, wanted.text, context)
         version = self._retrievers.version(wanted.site_id)
         return Found(
-            scripts=[candidate for candidate in everything if _sayable(candidate)],
+            scripts=with_passage([candidate for candidate in everything if _sayable(candidate)], articles),
+            articles=articles,
             ruled=_ruled(everything),
             onward=_scripts(retriever.by_intent(wording.ONWARD_INTENT, context)),
             clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, replace(context, k=CLARIFYING))),
@@ -112,18 +98,6 @@ class Finder:
             products=products,
             index=version,
         )
-
-    def _products(self, retriever: Retriever, wanted: Wanted, heard: tuple[Reading, ...]) -> list[Candidate]:
-        """What the turn asks for; where that is nothing, what it and the turn before ask for together."""
-        context = SearchContext(
-            "product", wanted.language, k=PRODUCTS, region=wanted.region, band=wanted.band, exclude=wanted.owned
-        )
-        asked = [(wanted.vector, wanted.text), *((one.vector, one.text) for one in heard if one.kind == "context")]
-        for vector, text in asked:
-            found = [one for one in retriever.search(vector, text, context) if one.score >= PRODUCT_RELEVANT]
-            if found:
-                return found
-        return []
 
     def _readings(self, wanted: Wanted) -> tuple[Reading, ...]:
         """The turn read in other ways, in one encoder call; none where the turn itself could not be encoded."""
@@ -143,6 +117,25 @@ class Finder:
                 self._wordings.clear()
             self._wordings[key] = _handoffs(retriever, context)
         return self._wordings[key]
+
+
+def _context(wanted: Wanted, heard: tuple[Reading, ...], *, with_products: bool) -> SearchContext:
+    return SearchContext(
+        "script",
+        wanted.language,
+        k=SCRIPTS,
+        region=wanted.region,
+        band=wanted.band,
+        reasons=tuple(reason for reason in REASONS if reason in wanted.reasons),
+        known=wanted.known | (wanted.product_slots if with_products else frozenset()),
+        facts={
+            "verified": wanted.verified,
+            "has_order": wanted.has_order,
+            "asked": asks(wanted.last_said),
+            "asked_for_more": asks_for_more(wanted.last_said),
+        },
+        readings=heard,
+    )
 
 
 def _sayable(candidate: Candidate) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +24,10 @@ class Retriever(Protocol):
 
     def search(self, vector: Vector | None, text: str, context: SearchContext) -> list[Candidate]:
         """At most `context.k` eligible documents, the best first."""
+        ...
+
+    def named(self, names: Sequence[str], context: SearchContext) -> list[Candidate]:
+        """The eligible ones of these products, in the order given, for what no question asks for."""
         ...
 
     def by_intent(self, intent: str, context: SearchContext) -> list[Candidate]:

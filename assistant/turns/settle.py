@@ -152,8 +152,8 @@ def facts_of(turn: Turn) -> Facts:
         currency=turn.site["currency"],
         timezone=str(turn.site["settings"].get("timezone", "UTC")),
         name=turn.contact["name"] if turn.contact["verified"] else None,
-        order=turn.order,
-        return_no=turn.return_no,
+        order=turn.shopping.order,
+        return_no=turn.shopping.return_no,
     )
 
 

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, select
 
 from assistant.storage.tables import contact, conversation, site
 from assistant.turns import replies
-from assistant.turns.context import shopping
 from assistant.turns.replies import Facts, ReplyFault
+from assistant.turns.shopping import shopping
 from retrieval.documents import Script
 
 
@@ -18,15 +18,15 @@ def word_suggestion(connection: Connection, conversation_id: str, document: Scri
         return None
     of_site = connection.execute(select(site).where(site.c.id == head["site_id"])).mappings().one()
     person = connection.execute(select(contact).where(contact.c.id == head["contact_id"])).mappings().one()
-    order, return_no, _owned = shopping(connection, of_site, person, ())
+    bought = shopping(connection, of_site, person, ())
     facts = Facts(
         language=document.locale,
         site_name=of_site["name"],
         currency=of_site["currency"],
         timezone=str(of_site["settings"].get("timezone", "UTC")),
         name=person["name"] if person["verified"] else None,
-        order=order,
-        return_no=return_no,
+        order=bought.order,
+        return_no=bought.return_no,
     )
     try:
         return replies.render(document, replies.slots(facts))

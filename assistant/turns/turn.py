@@ -26,7 +26,7 @@ from assistant.policy.safety import safety_concern
 from assistant.storage.engine import Storage
 from assistant.turns import context, jobs, records, replies, wording
 from assistant.turns.context import Turn
-from assistant.turns.finder import Finder, Wanted
+from assistant.turns.finder import Finder
 from assistant.turns.inference import Inference, Reading, Request
 from assistant.turns.jobs import Job
 from assistant.turns.look import look, written_again
@@ -37,6 +37,7 @@ from assistant.turns.records import Evidence
 from assistant.turns.rewording import reword
 from assistant.turns.settle import LeaseLost, Rules, Settled, facts_of, is_holdout, settle
 from assistant.turns.states import Kept, StateCache
+from assistant.turns.wanted import Wanted
 from assistant.writers.rephrasing import Writers
 
 log = structlog.get_logger()
@@ -183,11 +184,12 @@ def _wanted(turn: Turn, evidence: Evidence) -> Wanted:
         region=turn.contact["region"],
         band=evidence.band,
         reasons=() if evidence.score is None else tuple(reason for reason, _ in evidence.score.reasons),
-        owned=turn.owned,
         known=frozenset(known),
         product_slots=replies.PRODUCT_SLOTS,
         verified=turn.contact["verified"],
-        has_order=turn.order is not None,
+        has_order=turn.shopping.order is not None,
+        shopping=turn.shopping,
+        at=turn.at,
         before=turn.before,
         last_said=turn.last_said,
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from retrieval import baskets
-from retrieval.documents import Candidate
+from retrieval import baskets, factors
 from retrieval.errors import BadSnapshot
 from retrieval.recommend import DAY_MS, FEATURES, Purchase, Recommender, evidence
 
@@ -78,17 +76,44 @@ def test_evidence_never_sees_the_future(orders: dict[str, list[Purchase]], recom
     assert np.isfinite(full.features).all()
 
 
-def test_history_moves_candidates_only_as_far_as_risk_allows(orders, recommender: Recommender, product_of) -> None:
+def test_what_a_customer_is_likely_to_buy_is_named_by_share(orders, recommender: Recommender) -> None:
     history = [one for one in orders["c1"] if one.at_ms < END]
-    staple = recommender.rank(history, END, 1)[0][0]
-    products = [dataclasses.replace(product_of(0), id=name) for name in ("gadget1", staple, "unknown", "returned")]
-    candidates = [Candidate(product, rank, 0.6 - 0.02 * rank) for rank, product in enumerate(products)]
-    high = recommender.personalise(candidates, history, END, "high", exclude={"returned"})
-    low = recommender.personalise(candidates, history, END, "low", exclude={"returned"})
-    assert [one.id for one in high] == ["gadget1", staple, "unknown"]
-    assert low[0].id == staple
-    assert "history" in low[0].why
-    assert [one.rank for one in low] == [0, 1, 2]
+    own = recommender.own(history, END)
+    staple, score = recommender.rank(history, END, 1)[0]
+    assert own[staple] == 1.0
+    assert score > 0
+    assert all(0.0 < share <= 1.0 for share in own.values())
+    assert recommender.own([], END) == {}
+    assert recommender.own([Purchase("unknown", "1", START)], END) == {}
+    assert recommender.own([Purchase(staple, "1", END + 1)], END) == {}  # not yet
+
+
+def test_only_what_is_used_up_and_bought_again_is_shown_again(recommender: Recommender) -> None:
+    known = recommender.knowledge
+    again = {
+        name: (float(share), int(ever))
+        for name, share, ever in zip(known.products, known.again, known.ever, strict=True)
+    }
+    consumable = next(name for name, (share, ever) in again.items() if share >= 0.5 and ever >= 5)
+    durable = next(name for name, (share, _ever) in again.items() if share < 0.5)
+    month, week = END - 30 * DAY_MS, END - 7 * DAY_MS
+    once = [Purchase(name, "1", month) for name in (consumable, durable, "unknown")]
+    assert recommender.repeatable(once, END) == {consumable}
+    assert recommender.repeatable([*once, Purchase(consumable, "2", week)], END) == set()
+    assert recommender.repeatable([*once, Purchase("unknown", "2", month)], END) == {consumable, "unknown"}
+
+
+def test_without_implicit_the_same_is_learned(orders, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = baskets.learn(orders, END, WINDOW)
+    monkeypatch.setattr(factors, "has_implicit", lambda: False)
+    without = baskets.learn(orders, END, WINDOW)
+    assert np.allclose(np.sort(with_it.knowledge.similarity), np.sort(without.knowledge.similarity), atol=1e-5)
+    shared = []
+    for customer, lines in orders.items():
+        one, other = ({name for name, _ in made.rank(lines, END, 10)} for made in (with_it, without))
+        shared.append(len(one & other) / max(len(one), 1))
+        assert customer
+    assert np.mean(shared) > 0.7
 
 
 def test_saved_and_opened_it_ranks_the_same(orders, recommender: Recommender, tmp_path: Path) -> None:

@@ -264,3 +264,40 @@ def test_swapping_under_load_fails_no_search(tmp_path, product_of, hashing) -> N
         thread.join()
     assert failures == []
     assert answered > 100
+
+
+def test_history_lifts_what_is_relevant_only_as_far_as_risk_allows(retriever_of, product_of, use) -> None:
+    titles = ("Steel kettle", "Glass kettle", "Copper kettle", "Wool blanket")
+    kettles = [dataclasses.replace(product_of(n), title=title, category=title) for n, title in enumerate(titles)]
+    retriever = retriever_of([], kettles, use)
+    query = "kettle"
+    vector = use.encode([query])[0]
+    plain = retriever.search(vector, query, dataclasses.replace(PRODUCT, band="high", k=4))
+    last, blanket = plain[2].id, next(one.id for one in plain if one.document.title == "Wool blanket")
+    own = {last: 1.0, blanket: 1.0}
+    low = retriever.search(vector, query, dataclasses.replace(PRODUCT, band="low", own=own))
+    high = retriever.search(vector, query, dataclasses.replace(PRODUCT, band="high", own=own, k=4))
+    assert low[0].id == last
+    assert "history" in low[0].why
+    assert low[0].sources["history"] == 1.0
+    assert blanket not in ids(low)  # what they like is not what they asked for
+    assert ids(high) == ids(plain)
+    assert all("history" not in one.why for one in high)
+
+
+def test_products_are_fetched_by_name_where_they_are_eligible(retriever_of, product_of, hashing) -> None:
+    products = [
+        dataclasses.replace(product_of(0), id="here"),
+        dataclasses.replace(product_of(1), id="sold-out", stock=0),
+        dataclasses.replace(product_of(2), id="elsewhere", regions=("US",)),
+        dataclasses.replace(product_of(3), id="also"),
+    ]
+    retriever = retriever_of([], products, hashing)
+    context = dataclasses.replace(PRODUCT, region="DE", own={"also": 0.4})
+    found = retriever.named(["also", "unknown", "sold-out", "elsewhere", "here"], context)
+    assert ids(found) == ["also", "here"]
+    assert found[0].score == 0.4
+    assert ids(retriever.named(["also", "here"], dataclasses.replace(context, k=1))) == ["also"]
+    assert ids(retriever.named(["also", "here"], dataclasses.replace(context, exclude=frozenset({"also"})))) == ["here"]
+    with pytest.raises(NoSnapshot):
+        Retriever(None).named(["also"], context)
