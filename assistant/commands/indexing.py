@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +24,7 @@ from assistant.commands.common import (
 )
 from assistant.commands.data import show
 from assistant.errors import Conflict, NotFound
+from assistant.outcomes import judgements as logged
 from assistant.retrievers import SiteRetrievers
 from assistant.shop import learning
 from assistant.shop.catalogue import import_documents
@@ -127,6 +131,33 @@ def search(
     """Searches the serving snapshot and says why each document came."""
     encoder = load_settings(data_dir).encoder
     retrieval_commands.search(text, kind=kind, k=k, index_dir=_folder(site, data_dir), encoder=encoder, as_json=json)
+
+
+@index_app.command("judgements")
+@plain_errors
+def judgements(
+    to: Annotated[Path, typer.Option("--out", help="The file to write: query, docid, rating.", dir_okay=False)],
+    site: SiteKey = "demo",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Writes what customers clicked and bought as judgements of product search. The file holds their own words."""
+    with storage_of(load_settings(data_dir)) as storage:
+        site_id = site_id_of(storage, site)
+        found = storage.read_sync(lambda connection: logged.judgements(connection, site_id=site_id))
+    if not any(one.rating for one in found):
+        raise NotFound("nobody has clicked or bought what was shown yet: there is nothing to learn from")
+    with os.fdopen(
+        os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
+    ) as file:
+        writer = csv.writer(file)
+        writer.writerow(logged.COLUMNS)
+        writer.writerows(dataclasses.astuple(one) for one in found)
+    queries, liked = len({one.query for one in found}), sum(one.rating > 0 for one in found)
+    if json:
+        print_json({"site": site, "queries": queries, "judgements": len(found), "liked": liked})
+    else:
+        out.print(f"{to}: {queries:,} questions, {len(found):,} judgements, {liked:,} above zero", highlight=False)
 
 
 def _folder(site: str, data_dir: Path | None) -> Path:
