@@ -105,7 +105,7 @@ def show(version: Version, data_dir: DataDir = None, json: Json = False) -> None
         return
     out.print(Markdown(model.card))
     if verdict is not None:
-        _print_checks(verdict)
+        print_checks(verdict)
 
 
 @models_app.command("gate")
@@ -148,10 +148,11 @@ def _say(verdict: Verdict, json: bool) -> None:
     if json:
         print_json(verdict.as_json())
     else:
-        _print_checks(verdict.as_json())
+        print_checks(verdict.as_json())
 
 
-def _print_checks(verdict: dict[str, Any]) -> None:
+def print_checks(verdict: dict[str, Any]) -> None:
+    """The checks of a verdict as a table."""
     title = f"{verdict['challenger']} against {verdict['champion']}: {'passed' if verdict['passed'] else 'refused'}"
     table = Table("check", "", "measured", "95 % interval", "limit", "of what", title=title)
     for check in verdict["checks"]:

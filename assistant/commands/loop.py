@@ -1,0 +1,74 @@
+"""`staywell loop`: one whole turn of the loop, for cron or by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from assistant.commands.common import (
+    DataDir,
+    Json,
+    SiteKey,
+    err,
+    load_settings,
+    now_ms,
+    out,
+    plain_errors,
+    print_json,
+    site_id_of,
+    storage_of,
+)
+from assistant.commands.models import REFUSED, AsOf, own, print_checks
+from assistant.loop import once
+from assistant.shop.rows import milliseconds
+from retrieval.encoders import load as load_encoder
+from risk.commands import progress, refusals
+
+
+@plain_errors
+def loop(
+    site: SiteKey = "demo",
+    as_of: AsOf = None,
+    horizon: Annotated[int, typer.Option("--horizon", min=30, max=90, help="Label window in days: 30, 60 or 90.")] = 90,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Lets outcomes mature, takes the training set, trains a challenger and puts it before the gate.
+
+    A challenger that passes begins to shadow; one that does not is kept with its verdict, and the exit code is 3.
+    """
+    settings = load_settings(data_dir)
+    now = now_ms()
+    moment = now if as_of is None else milliseconds(as_of)
+    with refusals(), storage_of(settings) as storage:
+        site_id = site_id_of(storage, site)
+        work = once.Settings(
+            registry=own(settings),
+            training=settings.data_dir / "training",
+            cache=settings.data_dir / "cache",
+            encoder=load_encoder(settings.encoder),
+            horizon_days=horizon,
+            seed=seed,
+        )
+        added = once.ripen(storage, site_id, now)
+        dataset = once.take(storage, site_id, work, as_of=moment)
+        err.print(f"{added} outcomes have matured; training set {dataset.name}", highlight=False)
+        with progress() as report:
+            found = once.turn(dataset, work, report)
+    _say({"matured": added} | found, json)
+    if not found["gate"]["passed"]:
+        raise typer.Exit(REFUSED)
+
+
+def _say(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    print_checks(found["gate"])
+    look = found["look_at"]
+    out.print(f"trained on {found['trained_on']} conversations, judged on {found['judged_on']}", highlight=False)
+    out.print(f"about {look['labels_wrong']:.1%} of the labels look wrong; see look_at in the report", highlight=False)
+    if found["shadows"]:
+        out.print(f"{found['challenger']} shadows the champion now", highlight=False)

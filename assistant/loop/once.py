@@ -1,0 +1,157 @@
+"""One turn of the loop: outcomes mature, a training set is taken, a challenger trained and put before the gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from assistant.loop import gating
+from assistant.loop.build import build
+from assistant.outcomes.maturity import mature
+from assistant.storage.engine import Storage
+from retrieval.documents import Encoder
+from risk import artefact, gate, registry
+from risk.dataset import evidence, files, review
+from risk.dataset.files import Case, Dataset
+from risk.embeddings import CachedEncoder
+from risk.errors import ExtraMissing
+from risk.scorer import ChampionScorer
+from risk.train import publish
+
+REVIEWED: Final = 20  # conversations on the list for supervisors
+REPORT: Final = "loop.json"
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a turn works with. `registry` and `training` are folders of the installation, `cache` holds vectors of texts."""
+
+    registry: Path
+    training: Path
+    cache: Path
+    encoder: Encoder
+    horizon_days: int = 90
+    seed: int = 0
+    limits: gate.Limits | None = None
+
+
+def ripen(storage: Storage, site_id: str, now: int) -> int:
+    """Adds the outcomes that time has brought; how many."""
+    added, more = 0, True
+    while more:
+        found = storage.write_sync(lambda connection: mature(connection, site_id=site_id, now=now))
+        added += found.purchases + found.refunds + found.inactive
+        more = found.more
+    return added
+
+
+def take(storage: Storage, site_id: str, settings: Settings, *, as_of: int) -> Dataset:
+    """The training set as of a moment."""
+    return files.read(
+        storage.read_sync(
+            lambda connection: build(
+                connection, settings.training, site_id=site_id, as_of=as_of, horizon_days=settings.horizon_days
+            )
+        )
+    )
+
+
+def turn(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
+    """Trains on a training set, gates, and files the report in its folder. A challenger that passes begins to shadow.
+
+    Raises `DataRefused` when there is too little to learn from, `ExtraMissing` without the training extra.
+    """
+    train, judge = evidence.split(dataset.cases)
+    base_name = registry.pointer(settings.registry).champion
+    base = artefact.load(settings.registry / base_name, encoder=settings.encoder.fingerprint)
+    cached = CachedEncoder(settings.encoder, settings.cache)
+    model = _train(base, cached, train, dataset, settings, report)
+    publish(model, settings.registry)
+    verdict = gating.judge(
+        dataset,
+        settings.registry,
+        model.version,
+        settings.encoder,
+        cache=settings.cache,
+        limits=settings.limits,
+        report=report,
+    )
+    if verdict.passed:
+        registry.challenge(settings.registry, model.version, reason=f"passed the gate on {dataset.name}", by="loop")
+    champion = registry.load(settings.registry / base_name, encoder_fingerprint=settings.encoder.fingerprint)
+    found = {
+        "training_set": dataset.name,
+        "counts": {
+            name: dataset.sheet[name] for name in ("decisions", "cases", "customers", "left", "treated", "holdout")
+        },
+        "trained_on": sum(not case.treated for case in train),
+        "judged_on": len(judge),
+        "challenger": model.version,
+        "gate": verdict.as_json(),
+        "shadows": verdict.passed,
+        "look_at": _look_at(champion, [case for case in dataset.cases if not case.treated], cached),
+    }
+    (dataset.folder / REPORT).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return found
+
+
+def _train(
+    base: artefact.Artefact,
+    cached: CachedEncoder,
+    train: list[Case],
+    dataset: Dataset,
+    settings: Settings,
+    report: Report,
+) -> artefact.Artefact:
+    """A fusion over the champion's branches, from the conversations that were left to ordinary service."""
+    try:
+        from risk.fusion import data as fusion_data
+        from risk.fusion import train as fusion
+    except ImportError as missing:
+        raise ExtraMissing("training needs an extra: pip install 'staywell[train]'") from missing
+    cases = sorted((case for case in train if not case.treated), key=lambda case: (case.ended_at, case.conversation.id))
+    rows = tuple(
+        fusion_data.Case(case.conversation, case.history, case.left, None, weight=case.weight) for case in cases
+    )
+    listed = [{"name": f"{dataset.name}/{name}", "sha256": value} for name, value in dataset.sheet["files"].items()]
+    return fusion.train(
+        "shop",
+        base,
+        cached,
+        fusion_data.Cases(rows, {"treated or held for judging": len(dataset.cases) - len(rows)}),
+        listed,
+        horizon_days=settings.horizon_days,
+        seed=settings.seed,
+        report=report,
+    )
+
+
+def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder) -> dict[str, Any]:
+    """Conversations for supervisors, by the champion, which has seen none of these labels."""
+    lookup = cached.lookup(m.text for case in cases for m in case.conversation.messages)
+    churn, last = [], []
+    for case in cases:
+        state = champion.initial()
+        for message in case.conversation.messages:
+            state = champion.advance(state, lookup[message.text], message)
+            if message.role == "contact":
+                vector = lookup[message.text]
+        churn.append(champion.score(state, case.history, case.ended_at).churn)
+        last.append(vector)
+    if not cases:
+        return {"labels_wrong": 0.0, "suspect": [], "unsure": []}
+    scores, left = np.asarray(churn), np.asarray([case.left for case in cases])
+    noise = review.label_noise(scores, left)
+    unsure = review.worth_labelling(scores, np.stack(last).astype(np.float64), REVIEWED)
+    return {
+        "labels_wrong": round(noise.share, 4),
+        "suspect": [cases[row].conversation.id for row in noise.suspects[:REVIEWED]],
+        "unsure": [cases[row].conversation.id for row in unsure],
+    }
