@@ -26,6 +26,8 @@ from assistant.chat.metrics import ChatMetrics
 from assistant.chat.routes import build_router as chat_router
 from assistant.chat.service import ChatDeps
 from assistant.demo.routes import build_router as demo_router
+from assistant.erasure.routes import build_router as erasure_router
+from assistant.erasure.service import Privacy
 from assistant.errors import NotFound
 from assistant.escalation.routes import build_router as desk_router
 from assistant.escalation.service import DeskDeps
@@ -138,7 +140,7 @@ def build_services(
     retrievers = SiteRetrievers(
         storage,
         None if isinstance(encoder, Unavailable) else encoder,
-        settings.index_dir or settings.data_dir / "index",
+        settings.indices,
     )
     retrievers.refresh(progress)
     ProcessCollector(registry=registry)
@@ -148,9 +150,7 @@ def build_services(
     inference = Inference(encoder, served.champion, deadline_ms=settings.model_deadline_ms)
     inference.swap(served)
     nearness = None if isinstance(encoder, Unavailable) or settings.writer_base is None else Nearness(encoder)
-    finder = Finder(
-        retrievers, inference.encoder, deadline_ms=settings.model_deadline_ms, recommenders=retrievers
-    )
+    finder = Finder(retrievers, inference.encoder, deadline_ms=settings.model_deadline_ms, recommenders=retrievers)
     parts = Parts(
         storage=storage,
         bus=bus,
@@ -267,6 +267,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     app.include_router(desk_router(desk_deps, consoles))
     app.include_router(review_router(desk_deps))
     app.include_router(shop_router(services.storage, clock, services.secret))
+    app.include_router(erasure_router(Privacy(services.storage, services.bus, clock, settings.data_dir)))
     app.include_router(pages.build_router(settings.origins, site_origins))
     if demo:
         app.include_router(demo_router(services.sites, clock, settings.origins))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from assistant.commands import admin, data, examining, indexing, log, models, replaying, serving
+from assistant.commands import admin, data, examining, indexing, log, loop, models, privacy, replaying, serving
 from retrieval import bench, bench_encoders, evaluate_commands
 from risk import bench as risk_bench
 from risk.commands import evaluate_app, train_app
@@ -39,6 +39,8 @@ app.command()(replaying.replay)
 app.command("export")(log.export_log)
 app.add_typer(simulate_app, name="simulate")
 app.command()(log.doctor)
+app.command()(loop.loop)
+app.command()(privacy.erase)
 app.add_typer(data.import_app, name="import")
 app.add_typer(indexing.index_app, name="index")
 app.add_typer(train_app, name="train")

@@ -25,6 +25,17 @@ HEADERS: Final = (
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
 
 
+def clean_text(text: str) -> str:
+    """Text that every database takes. Raises ValueError for U+0000 and for what is not Unicode text."""
+    if "\0" in text:
+        raise ValueError("U+0000 is not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("not Unicode text") from None
+    return text
+
+
 def answer(error: StaywellError) -> JSONResponse:
     """The error as JSON: `{code, message, retryable}` with its status, and Retry-After where one is known."""
     headers = {"Retry-After": str(-(-error.after_ms // 1000))} if error.after_ms else None

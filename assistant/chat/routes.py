@@ -12,6 +12,7 @@ from assistant.chat.connection import Connection, monotonic_ms
 from assistant.chat.live import Live
 from assistant.chat.service import ChatDeps, ChatService
 from assistant.errors import Forbidden, NotAllowed, RateLimited, Unavailable
+from assistant.http import clean_text
 from assistant.identity.address import remote_address
 from assistant.identity.sites import normalise_origin
 from assistant.identity.widget import Access
@@ -20,18 +21,7 @@ from assistant.wire import Close, Ev, Ulid
 _BEARER = "bearer "
 
 
-def _clean(text: str) -> str:
-    """Text that every database takes."""
-    if "\0" in text:
-        raise ValueError("U+0000 is not allowed")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("not Unicode text") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_clean)]
+Text = Annotated[str, AfterValidator(clean_text)]
 Authorization = Annotated[str, Header(max_length=600)]
 
 

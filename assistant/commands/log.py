@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from assistant.app import Services, build_services
@@ -23,6 +25,8 @@ from assistant.commands.common import (
     site_id_of,
     storage_of,
 )
+from assistant.commands.privacy import privacy_of
+from assistant.erasure.ledger import Ledger
 from assistant.errors import StaywellError
 from assistant.identity import audit
 from assistant.identity.keys import installation_secret
@@ -45,9 +49,13 @@ def export_log(
     site: SiteKey = "demo",
     since: Annotated[str | None, typer.Option(help="From this time on (ISO 8601, inclusive).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this time (ISO 8601, exclusive).")] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(help="All that is kept of one person, as JSON: customer number, e-mail address, or id."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Writes the decision and outcome log. Customers appear as keyed hashes only."""
+    """Writes the decision and outcome log, in which customers appear as keyed hashes only; or all that is kept of one person."""
     known_what: dict[str, What] = {"decisions": "decisions", "outcomes": "outcomes", "both": "both"}
     known_forms: dict[str, Form] = {"jsonl": "jsonl", "csv": "csv"}
     if what not in known_what or form not in known_forms:
@@ -55,6 +63,14 @@ def export_log(
     settings = load_settings(data_dir)
     with storage_of(settings) as storage:
         site_id = site_id_of(storage, site)
+        if contact is not None:
+            document = asyncio.run(privacy_of(storage, settings).dossier(site_id, contact, actor="system"))
+            content = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            if to is None:
+                sys.stdout.buffer.write(content)
+            else:
+                to.write_bytes(content)
+            return
 
         def write(connection: Any) -> int:
             lines = export(
@@ -153,6 +169,9 @@ def _look(settings: Settings) -> Any:
             yield finding("log", "wrong", f"and {len(faults) - SHOWN} more")
         if not faults:
             yield finding("log", "good", "every invariant holds")
+        back = services.storage.read_sync(Ledger(settings.data_dir).back)
+        erased = f"{len(back)} people who were erased are back: run `staywell erase --again`"
+        yield finding("erasures", "wrong" if back else "good", erased if back else "nobody who was erased is back")
         broken = services.storage.read_sync(audit.verify)
         chain = "the chain is whole" if broken is None else f"the chain is broken at row {broken}"
         yield finding("audit", "good" if broken is None else "wrong", chain)

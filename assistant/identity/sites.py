@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from assistant.errors import Conflict, NotFound
+from assistant.errors import Conflict, NotAllowed, NotFound
 from assistant.identity import audit, revocation
+from assistant.identity.keys import hash_token
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
 from assistant.storage.tables import site, widget_token
@@ -116,6 +118,16 @@ def find_site_by_key(connection: Connection, key: str) -> Site | None:
 def find_site(connection: Connection, site_id: str) -> Site | None:
     """The site with this id."""
     return _one(connection, site.c.id == site_id)
+
+
+def check_api_key(connection: Connection, authorization: str) -> str:
+    """The id of the site whose API key an Authorization header bears. Raises NotAllowed."""
+    scheme, _, key = authorization.partition(" ")
+    digest = hash_token(key.strip()) if scheme.lower() == "bearer" else ""
+    for row in connection.execute(select(site.c.id, site.c.api_key_hash).where(site.c.api_key_hash.is_not(None))):
+        if hmac.compare_digest(row.api_key_hash, digest):
+            return str(row.id)
+    raise NotAllowed("a valid API key of the site is needed")
 
 
 def all_origins(connection: Connection) -> frozenset[str]:

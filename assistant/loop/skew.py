@@ -76,7 +76,7 @@ def _features(connection: Connection, sample: int) -> tuple[int, Sequence[tuple[
     rows = connection.execute(
         select(decision.c.id, decision.c.site_id, decision.c.features, decision.c.as_of, conversation.c.contact_id)
         .join(conversation, conversation.c.id == decision.c.conversation_id)
-        .where(decision.c.score.is_not(None))
+        .where(decision.c.score.is_not(None), conversation.c.head > 0)  # 0: erased, and its history with it
         .order_by(decision.c.id.desc())
         .limit(sample)
     ).all()

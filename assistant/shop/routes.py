@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -10,11 +9,12 @@ from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection, select
 
-from assistant.errors import NotAllowed, StaywellError
-from assistant.identity.keys import customer_key, hash_token
+from assistant.errors import StaywellError
+from assistant.identity.keys import customer_key
+from assistant.identity.sites import check_api_key
 from assistant.outcomes.store import record
 from assistant.storage.engine import Storage
-from assistant.storage.tables import outcome, site
+from assistant.storage.tables import outcome
 
 MOST: int = 500
 Code = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -49,15 +49,13 @@ def build_router(storage: Storage, clock: Callable[[], int], secret: bytes) -> A
         body: OutcomesBody, authorization: Annotated[str, Header(max_length=300)] = ""
     ) -> dict[str, Any]:
         """Stores what is good, names what is not; sending the same again changes nothing."""
-        scheme, _, key = authorization.partition(" ")
-        digest = hash_token(key) if scheme.lower() == "bearer" else ""
-        return await storage.write(lambda connection: _store(connection, digest, body, clock(), secret))
+        return await storage.write(lambda connection: _store(connection, authorization, body, clock(), secret))
 
     return router
 
 
-def _store(connection: Connection, digest: str, body: OutcomesBody, now: int, secret: bytes) -> dict[str, Any]:
-    site_id = _site_of(connection, digest)
+def _store(connection: Connection, authorization: str, body: OutcomesBody, now: int, secret: bytes) -> dict[str, Any]:
+    site_id = check_api_key(connection, authorization)
     accepted = duplicates = 0
     rejected: list[dict[str, Any]] = []
     for index, one in enumerate(body.outcomes):
@@ -85,10 +83,3 @@ def _store(connection: Connection, digest: str, body: OutcomesBody, now: int, se
         accepted += known is None
         duplicates += known is not None
     return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
-
-
-def _site_of(connection: Connection, digest: str) -> str:
-    for row in connection.execute(select(site.c.id, site.c.api_key_hash).where(site.c.api_key_hash.is_not(None))):
-        if hmac.compare_digest(row.api_key_hash, digest):
-            return str(row.id)
-    raise NotAllowed("a valid API key of the site is needed")
