@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from risk.commands import (
     AsJson,
     Base,
     Cache,
-    Data,
     Horizon,
     Map,
     More,
@@ -26,26 +26,67 @@ from risk.commands import (
     progress,
     refusals,
 )
+from risk.dataset.files import CASES
 from risk.embeddings import CachedEncoder
 from risk.errors import ExtraMissing
 from risk.fusion import data as fusion_data
 from risk.fusion import measure
+from risk.fusion.data import Cases
 from risk.history.transactions import parse_mapping
 
-Purchases = Annotated[Path, typer.Option("--transactions", help="CSV or CSV.gz of the same customers' purchases.")]
-Outcomes = Annotated[
-    Path,
+Talks = Annotated[
+    list[Path] | None,
     typer.Option(
-        "--outcomes", help="What became of them: rows of the outcome log, CSV or JSONL, or `staywell export both`."
+        "--data", help="Conversations with customer_id and times, JSONL or JSONL.gz; may be given several times."
     ),
+]
+Purchases = Annotated[
+    Path | None, typer.Option("--transactions", help="CSV or CSV.gz of the same customers' purchases.")
+]
+Outcomes = Annotated[
+    Path | None,
+    typer.Option("--outcomes", help="Rows of the outcome log, CSV or JSONL, or `staywell export both`."),
+]
+FromLog = Annotated[
+    Path | None,
+    typer.Option("--dataset", help="Instead of the three: a training set that the product built of its own log."),
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Where the cases come from, as the options name it."""
+
+    data: list[Path]
+    transactions: Path | None
+    outcomes: Path | None
+    dataset: Path | None
+    mapping: str
+    window: int
+
+    def cases(self) -> Cases:
+        """The joined conversations; raises `DataRefused`, or `typer.BadParameter` for options that do not go together."""
+        if self.dataset is not None and not (self.data or self.transactions or self.outcomes):
+            return fusion_data.of_dataset(self.dataset, self.window)
+        if self.dataset is None and self.data and self.transactions and self.outcomes:
+            mapped = parse_mapping(self.mapping)
+            return fusion_data.read(
+                self.data, self.transactions, self.outcomes, mapping=mapped, horizon_days=self.window
+            )
+        raise typer.BadParameter("give --data, --transactions and --outcomes, or --dataset alone")
+
+    def files(self) -> list[dict[str, str]]:
+        """Name and hash of each file."""
+        folder = [] if self.dataset is None else [self.dataset / CASES]
+        return training.described([*self.data, *filter(None, (self.transactions, self.outcomes)), *folder])
+
+
 def train_fusion(
-    data: Data,
-    transactions: Purchases,
-    outcomes: Outcomes,
     out: Out,
+    data: Talks = None,
+    transactions: Purchases = None,
+    outcomes: Outcomes = None,
+    dataset: FromLog = None,
     more: More = None,
     mapping: Map = "",
     base: Base = None,
@@ -59,14 +100,14 @@ def train_fusion(
     """Learn from a shop's own outcomes how conversation and history meet; both branches are taken over from --base."""
     with refusals():
         train = _training()
-        paths, window = [*data, *(more or [])], days(horizon)
-        mapped = parse_mapping(mapping)
+        given = _Given([*(data or []), *(more or [])], transactions, outcomes, dataset, mapping, days(horizon))
+        cases = given.cases()
         kept = artefact.load(registry.champion_folder(registry.SHIPPED if base is None else base))
         encoder = CachedEncoder(load_encoder(kept.encoder_name), cache)
-        cases = fusion_data.read(paths, transactions, outcomes, mapping=mapped, horizon_days=window)
-        files = training.described([*paths, transactions, outcomes])
         with progress() as report:
-            model = train.train(name, kept, encoder, cases, files, horizon_days=window, seed=seed, report=report)
+            model = train.train(
+                name, kept, encoder, cases, given.files(), horizon_days=given.window, seed=seed, report=report
+            )
         folder = training.publish(model, out)
         if promote:
             registry.promote(out, model.version)
@@ -75,9 +116,10 @@ def train_fusion(
 
 
 def evaluate_fusion(
-    data: Data,
-    transactions: Purchases,
-    outcomes: Outcomes,
+    data: Talks = None,
+    transactions: Purchases = None,
+    outcomes: Outcomes = None,
+    dataset: FromLog = None,
     more: More = None,
     mapping: Map = "",
     model: Annotated[Path | None, typer.Option("--model", help="Registry or artefact folder with a fusion.")] = None,
@@ -88,12 +130,11 @@ def evaluate_fusion(
 ) -> None:
     """A fused model on conversations that it has not seen, beside text, history, recency and surface alone."""
     with refusals():
-        window = days(horizon)
+        given = _Given([*(data or []), *(more or [])], transactions, outcomes, dataset, mapping, days(horizon))
+        cases = given.cases()
         folder = registry.champion_folder(registry.SHIPPED if model is None else model)
         encoder = CachedEncoder(load_encoder(artefact.load(folder).encoder_name), cache)
         scorer = registry.load_champion(folder, encoder_fingerprint=encoder.fingerprint)
-        paths = [*data, *(more or [])]
-        cases = fusion_data.read(paths, transactions, outcomes, mapping=parse_mapping(mapping), horizon_days=window)
         with progress() as report:
             texts = (m.text for case in cases.rows for m in case.conversation.messages)
             lookup = encoder.lookup(texts, lambda done, total: report("encode", done, total))

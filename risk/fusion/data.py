@@ -6,12 +6,13 @@ import csv
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from risk.conversation import data as conversation_data
 from risk.conversation.data import Conversation
+from risk.dataset import files as dataset
 from risk.errors import DataRefused
 from risk.history import transactions
 from risk.types import ContactRecord, History
@@ -33,7 +34,8 @@ class Case:
     conversation: Conversation
     history: History
     left: float
-    probability: float | None
+    probability: float | None = None
+    weight: float = 1.0
 
     @property
     def customer(self) -> str:
@@ -88,11 +90,30 @@ def read(
             left_out["without an outcome"] += 1
             continue
         past = bought.get(talk.customer or "", History())
-        history = History(past.orders, past.returns, tuple(contacts[talk.customer or ""]))
+        history = replace(past, contacts=tuple(contacts[talk.customer or ""]))
         rows.append(Case(talk, history, outcome.left, outcome.probability))
     if not rows:
         why = ", ".join(f"{count} {name}" for name, count in left_out.items())
         raise DataRefused(f"no conversation with a customer, times and an outcome inactive_{horizon_days}: {why}")
+    return Cases(tuple(sorted(rows, key=lambda case: (case.ended_at, case.conversation.id))), left_out)
+
+
+def of_dataset(folder: Path, horizon_days: int) -> Cases:
+    """From a training set that the product built of its own log: the conversations left to ordinary service, by their weights.
+
+    Treated ones teach what treatments do, not who would have left. Raises `DataRefused`.
+    """
+    found = dataset.read(folder)
+    if found.sheet["horizon_days"] != horizon_days:
+        raise DataRefused(f"the training set's label is {found.sheet['horizon_days']} days, not {horizon_days}")
+    rows = [
+        Case(case.conversation, case.history, case.left, weight=case.weight)
+        for case in found.cases
+        if not case.treated and _last_contact(case.conversation) is not None
+    ]
+    if not rows:
+        raise DataRefused("the training set holds no conversation that was left to ordinary service")
+    left_out = {**found.sheet["left_out"], "treated": sum(case.treated for case in found.cases)}
     return Cases(tuple(sorted(rows, key=lambda case: (case.ended_at, case.conversation.id))), left_out)
 
 

@@ -90,7 +90,8 @@ def collect(
             seen.append(row(state, turn, np.zeros(STATE, np.float32), peak))
             end = i == said[-1]
             truth = np.nan if case.probability is None else case.probability
-            rest.append((case.left, 1.0 if end else EARLY_WEIGHT, number[case.customer], at, end, truth))
+            share = case.weight * (1.0 if end else EARLY_WEIGHT)
+            rest.append((case.left, share, number[case.customer], at, end, truth))
         if progress is not None and (done % 50 == 0 or done == len(cases)):
             progress(done, len(cases))
     y, weight, customer, at_all, final, truths = (np.array(column) for column in zip(*rest, strict=True))

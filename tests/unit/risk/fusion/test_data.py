@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from risk.conversation.data import Conversation
+from risk.dataset import files as dataset
 from risk.errors import DataRefused
 from risk.fusion import data
 from risk.fusion.data import Known
 from risk.history.features import DAY, FEATURES, features
+from risk.types import History, Message
 
 START = 1_750_000_000_000
 PURCHASES = "customer,order,at,amount\nann,1,2025-01-01,20\nann,2,2025-06-01,20\n"
@@ -80,6 +83,23 @@ def test_a_bad_outcome_is_refused_with_its_line(tmp_path: Path, body: str, messa
     path.write_text(body)
     with pytest.raises(DataRefused, match=message):
         data.outcomes(path, "inactive_90")
+
+
+def _logged(name: str, treated: bool, weight: float) -> dataset.Case:
+    talk = Conversation(name, "en", (Message("contact", "hello", START),), (None,), customer="key")
+    return dataset.Case(talk, (1,), History(), 1.0, treated, weight, holdout=False)
+
+
+def test_a_training_set_of_the_product_s_own_log_gives_its_untreated_rows_by_weight(tmp_path: Path) -> None:
+    cases = [_logged("a", False, 1.5), _logged("b", True, 3.0)]
+    folder = dataset.write(
+        tmp_path, site="demo", as_of=START, horizon_days=90, decisions=[], cases=cases, left_out={"erased": 2}
+    )
+    found = data.of_dataset(folder, 90)
+    assert [(case.conversation.id, case.weight, case.left) for case in found.rows] == [("a", 1.5, 1.0)]
+    assert found.left_out == {"erased": 2, "treated": 1}
+    with pytest.raises(DataRefused, match="label is 90 days"):
+        data.of_dataset(folder, 30)
 
 
 def test_files_that_share_no_conversation_are_refused_with_the_reason(tmp_path: Path) -> None:

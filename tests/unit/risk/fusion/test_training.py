@@ -209,6 +209,9 @@ def test_the_commands_simulate_train_and_evaluate(shop_folder: Path, artefact: A
     assert set(found["baselines"]) == set(measure.BASELINES)
     assert set(found["missing"]) == {"without_history", "without_chat"}
     assert found["ceiling"]["auc"]["value"] > found["fusion"]["auc"]["value"]
+    mixed = runner.invoke(fusion_evaluate_app(), ["fusion", *files("test"), "--dataset", str(tmp_path)])
+    assert mixed.exit_code == 2
+    assert "dataset" in mixed.stderr
     refused = runner.invoke(fusion_evaluate_app(), ["fusion", *files("test"), "--model", str(folder)])
     assert refused.exit_code == 2
     assert "no fusion" in refused.stderr
