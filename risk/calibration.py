@@ -78,21 +78,32 @@ def venn_abers(scores: Floats, labels: Floats, at: Floats) -> tuple[Floats, Floa
     return zero, one
 
 
-def fit_curve(scores: Floats, labels: Floats, groups: NDArray[np.int64], *, seed: int, rounds: int = 100) -> Curve:
+def fit_curve(
+    scores: Floats,
+    labels: Floats,
+    groups: NDArray[np.int64],
+    *,
+    seed: int,
+    rounds: int = 100,
+    blocks: NDArray[np.int64] | None = None,
+) -> Curve:
     """Venn-Abers point estimate p1 / (1 − p0 + p1) on a grid; interval from a bootstrap of the isotonic fit over groups.
 
-    `scores` must be out of fold. Rows of one group (a customer, a conversation) are drawn together.
+    `scores` must be out of fold. Rows of one group (a customer, a conversation) are drawn together, and so are those of one block
+    (a label window) where blocks are given: then the interval knows that the base rate drifts.
     """
     grid = np.quantile(scores, np.linspace(0, 1, GRID))
     grid = np.maximum.accumulate(grid + np.arange(GRID) * 1e-9)
     zero, one = venn_abers(scores, labels, grid)
     point = np.maximum.accumulate(one / (1 - zero + one))
     rng = np.random.default_rng(seed)
-    names, member = np.unique(groups, return_inverse=True)
+    ways = [np.unique(by, return_inverse=True)[1] for by in (groups, blocks) if by is not None]
     draws = np.empty((rounds, GRID))
     for r in range(rounds):
-        times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)).astype(np.float64)
-        weight = times[member]
+        weight = np.ones(len(scores))
+        for member in ways:
+            size = int(member.max()) + 1
+            weight *= np.bincount(rng.integers(0, size, size), minlength=size)[member]
         keep = weight > 0
         points, fit = isotonic(scores[keep], labels[keep], weight[keep])
         draws[r] = np.interp(grid, points, fit)
@@ -133,7 +144,7 @@ def fit_beta(logits: Floats, labels: Floats) -> tuple[float, float, float]:
     start = np.array([1.0, 1.0, 0.0])
     used = [0, 1, 2]
     while True:
-        w = _newton(x[:, used], labels, start[used])
+        w = fit_logistic(x[:, used], labels, start[used])
         negative = [u for u, value in zip(used, w, strict=True) if u < 2 and value < 0]
         if not negative:
             break
@@ -142,7 +153,7 @@ def fit_beta(logits: Floats, labels: Floats) -> tuple[float, float, float]:
     return fitted.get(0, 0.0), fitted.get(1, 0.0), fitted[2]
 
 
-def _newton(x: Floats, labels: Floats, start: Floats, pull: float = 1e-2) -> Floats:
+def fit_logistic(x: Floats, labels: Floats, start: Floats, pull: float = 1e-2) -> Floats:
     """Weights of a logistic regression on `x`, pulled towards `start`; a step is halved until the loss falls."""
 
     def loss(w: Floats) -> float:

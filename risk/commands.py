@@ -25,6 +25,7 @@ from risk.conversation import data as conversation_data
 from risk.early_warning import curve
 from risk.embeddings import CachedEncoder
 from risk.errors import RiskError
+from risk.history import evaluate as history_evaluation
 from risk.history.transactions import COLUMNS, parse_mapping
 from risk.history.transactions import read as read_transactions
 from risk.plots import alarm_curve
@@ -48,7 +49,7 @@ Base = Annotated[
     Path | None, typer.Option("--base", help="Model to take the other branch from. Default: the shipped one.")
 ]
 Name = Annotated[str, typer.Option("--name", help="The artefact's name.")]
-EncoderName = Annotated[str, typer.Option("--encoder", help="use, or a sentence-transformers name or folder.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="use, e5, packed:NAME, or a sentence-transformers name or folder.")]
 Cache = Annotated[Path, typer.Option("--cache", help="Where vectors of texts are kept.")]
 Horizon = Annotated[str, typer.Option("--horizon", help="Label window, for example 90d.")]
 Seed = Annotated[int, typer.Option("--seed")]
@@ -292,11 +293,16 @@ def evaluate_history(
     as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the snapshot (UTC).")],
     mapping: Map = "",
     horizon: Horizon = "90d",
+    origins: Annotated[
+        int, typer.Option("--origins", min=0, max=50, help="Measure at so many earlier dates too, 15 days apart.")
+    ] = 0,
     seed: Seed = training.SEED,
     as_json: AsJson = False,
 ) -> None:
-    """Churn at a date, by a model trained on earlier windows of the same file only."""
+    """Churn at a date, by a model trained on earlier windows of the same file only, beside four baselines."""
     with refusals():
         histories = read_transactions(transactions, parse_mapping(mapping))
         moment = int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
-        answer(evaluation.history_figures(histories, moment, days(horizon), seed), as_json, transactions.name)
+        with progress() as report:
+            found = history_evaluation.figures(histories, moment, days(horizon), seed, origins=origins, report=report)
+        answer(found, as_json, transactions.name)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from risk.calibration import logit
 from risk.conversation.data import Conversation
@@ -14,12 +13,9 @@ from risk.conversation.floors import Floors
 from risk.conversation.readings import Readings, measure, targets
 from risk.early_warning import table, thresholds_out_of_fold
 from risk.errors import DataRefused
-from risk.history import train as history_train
-from risk.history.features import DAY
-from risk.metrics import auc, average_precision, bootstrap, brier, calibration_error
 from risk.scorer import ChampionScorer
 from risk.text import observe
-from risk.types import History, Vector
+from risk.types import Vector
 
 
 def replay(
@@ -67,46 +63,3 @@ def out_of_fold_figures(readings: Readings, *, turns_only: bool = False, seed: i
     figures = measure(chosen, seed=seed)
     figures["early_warning"] = table(chosen, thresholds_out_of_fold(chosen, 5, seed), seed)
     return figures
-
-
-def history_figures(histories: Mapping[str, History], as_of: int, horizon_days: int, seed: int) -> dict[str, Any]:
-    """Churn of every earlier buyer at `as_of`, by a model that knew only label windows over by then."""
-    _, end = history_train.span(histories)
-    if as_of + horizon_days * DAY > end + DAY:
-        raise DataRefused(f"the transactions end before the {horizon_days} days after --as-of are over")
-    past = {name: known for name, history in histories.items() if (known := _until(history, as_of)).orders}
-    if not past:
-        raise DataRefused("nobody had bought anything by --as-of")
-    trained = history_train.train(past, horizon_days, seed)
-    model = trained.model()
-    rows = history_train.snapshots(histories, [as_of], horizon_days)
-    raw = model.raw(rows.x)
-    p = np.array([trained.curve.apply(s)[0] for s in raw])
-    recency = rows.x[:, 0]
-
-    def of(measure: Callable[[NDArray[np.int64]], float]) -> dict[str, float | None]:
-        return bootstrap(measure, rows.customer, seed=seed).as_json()
-
-    return {
-        "n": len(rows.y),
-        "churn_rate": of(lambda i: float(rows.y[i].mean())),
-        "auc": of(lambda i: auc(raw[i], rows.y[i])),
-        "ap": of(lambda i: average_precision(raw[i], rows.y[i])),
-        "brier": of(lambda i: brier(p[i], rows.y[i])),
-        "ece": of(lambda i: calibration_error(p[i], rows.y[i])),
-        "baselines": {"recency": {"auc": of(lambda i: auc(recency[i], rows.y[i]))}},
-    }
-
-
-def _until(history: History, as_of: int) -> History:
-    """The part of a history that was known at `as_of`."""
-
-    def known(record: Any) -> bool:
-        return bool(record.ts_event <= as_of and record.ts_ingested <= as_of)
-
-    return History(
-        orders=tuple(o for o in history.orders if known(o)),
-        returns=tuple(r for r in history.returns if known(r)),
-        contacts=tuple(c for c in history.contacts if known(c)),
-        first_seen_ms=history.first_seen_ms,
-    )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from risk.calibration import sigmoid
-from risk.history.features import FEATURES
+from risk.history.features import DRIVERS, FEATURES
 from risk.history.model import HistoryScore
 from risk.types import Driver
 
@@ -38,13 +36,17 @@ def turn_drivers(moves: Sequence[Move], churn_logit: float) -> list[Driver]:
 
 
 def history_drivers(history: HistoryScore, churn_logit: float) -> list[Driver]:
-    """The history features that moved the score most. `effect`: probability lost without the feature's SHAP share.
+    """The facts of the history that moved the score most. `effect`: probability lost without the fact's SHAP share.
 
-    SHAP values are in logits (Lundberg et al., 2020); they are carried into probability at the score's own place.
+    Features that say the same thing speak as one, see `risk.history.features.DRIVERS`; their SHAP values add up. SHAP values are
+    in logits (Lundberg et al., 2020); they are carried into probability at the score's own place.
     """
     if not history.known:
         return []
+    shares = dict.fromkeys(DRIVERS.values(), 0.0)
+    for name, share in zip(FEATURES, history.contributions.tolist(), strict=True):
+        shares[DRIVERS[name]] += share
     now = float(sigmoid(churn_logit))
-    effects = now - sigmoid(churn_logit - history.contributions)
-    best = [i for i in np.argsort(-np.abs(effects)) if abs(effects[i]) >= 0.005][:SHOWN]
-    return [Driver("history", FEATURES[i], float(effects[i]), value=history.values[FEATURES[i]]) for i in best]
+    effects = {code: now - float(sigmoid(churn_logit - share)) for code, share in shares.items()}
+    best = [code for code in sorted(effects, key=lambda c: -abs(effects[c])) if abs(effects[code]) >= 0.005][:SHOWN]
+    return [Driver("history", code, effects[code], value=history.values[code]) for code in best]

@@ -61,12 +61,21 @@ class ContactRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitRecord:
+    """One visit to the shop's pages, as far as the shop tells of them."""
+
+    ts_event: int
+    ts_ingested: int
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """All that is known of a customer's past. Records may lie after `as_of`: features must not see them."""
 
     orders: Sequence[OrderRecord] = ()
     returns: Sequence[ReturnRecord] = ()
     contacts: Sequence[ContactRecord] = ()
+    visits: Sequence[VisitRecord] = ()
     first_seen_ms: int | None = None
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from risk.calibration import logit
 from risk.errors import DataRefused
+from risk.explain import history_drivers
 from risk.history import train, transactions
-from risk.history.features import DAY, FEATURES, features
-from risk.types import ContactRecord, History, OrderRecord, ReturnRecord
+from risk.history.evaluate import until
+from risk.history.features import DAY, DRIVERS, FEATURES, features
+from risk.types import ContactRecord, History, OrderRecord, ReturnRecord, VisitRecord
 
 NOW = 1_750_000_000_000
 
@@ -57,6 +61,7 @@ def test_nothing_after_as_of_counts_by_event_or_by_ingestion() -> None:
         orders=(*known.orders, late_event, late_news),
         returns=(ReturnRecord("y", _at(1), NOW + 1, 500),),
         contacts=(*known.contacts, ContactRecord(_at(2), NOW + 9, csat=5, escalated=True)),
+        visits=(VisitRecord(NOW + 1, NOW + 1), VisitRecord(_at(1), NOW + 1)),
     )
     np.testing.assert_array_equal(features(known, NOW), features(later, NOW))
 
@@ -128,18 +133,81 @@ def test_a_bad_mapping_is_refused(mapping: str) -> None:
         transactions.parse_mapping(mapping)
 
 
-def test_snapshots_label_only_finished_windows_and_training_repeats(transactions_file: Path) -> None:
+def test_training_learns_only_from_finished_windows_and_repeats(transactions_file: Path) -> None:
     histories = transactions.read(transactions_file, {})
     _, end = train.span(histories)
-    assert max(train.moments(histories, 90)) + 90 * DAY <= end
+    rows = train.snapshots(histories, train.moments(histories, 90))
+    for days in train.windows(90):
+        assert rows.over(days, end).as_of.max() + days * DAY <= end
     first, second = (train.train(histories, 90, seed=1) for _ in range(2))
     assert first.booster == second.booster
     np.testing.assert_array_equal(first.curve.point, second.curve.point)
     assert first.metrics["auc"] > 0.7
 
 
+def test_what_happens_or_is_told_later_changes_no_training_row(transactions_file: Path) -> None:
+    """The training set as of a moment is the same from a store that has grown since."""
+    histories = transactions.read(transactions_file, {})
+    first, end = train.span(histories)
+    now = (first + end) // 2
+    known = {name: cut for name, history in histories.items() if (cut := until(history, now)).orders}
+    grown = {
+        name: replace(
+            history,
+            orders=(*history.orders, OrderRecord("late", now - 40 * DAY, now + 1, 9_999)),
+            returns=(ReturnRecord("late", now - 20 * DAY, now + 1, 9_999),),
+            visits=(VisitRecord(now - DAY, now + 1),),
+        )
+        for name, history in histories.items()
+        if name in known
+    }
+    before = train.train(known, 30, seed=1, now=now)
+    after = train.train({name: until(history, now) for name, history in grown.items()}, 30, seed=1, now=now)
+    assert before.booster == after.booster
+    np.testing.assert_array_equal(before.rows.gap, after.rows.gap)
+    for name, history in known.items():
+        np.testing.assert_array_equal(features(history, now), features(grown[name], now))
+
+
+def test_a_longer_silence_never_looks_better(transactions_file: Path) -> None:
+    model = train.train(transactions.read(transactions_file, {}), 90, seed=1).model()
+    regular = tuple(_order(days) for days in (90, 60, 30, 1))
+    for orders in ((_order(1, 4_000),), regular):
+        risks = [model.score(History(orders=orders), NOW + days * DAY).raw for days in range(0, 300, 3)]
+        assert min(np.diff(risks)) > -1e-9
+        assert risks[-1] > risks[0] + 0.1
+
+
+def test_visits_count_where_the_shop_tells_of_them() -> None:
+    f = _named(History(visits=tuple(VisitRecord(_at(days), _at(days)) for days in (3, 10, 45))))
+    assert (f["visits_30d"], f["visit_days"]) == (2, 3)
+    assert math.isnan(_named(History(orders=(_order(3),)))["visits_30d"])
+
+
+def test_drivers_add_up_to_the_raw_logit(transactions_file: Path) -> None:
+    model = train.train(transactions.read(transactions_file, {}), 90, seed=1).model()
+    history = History(orders=tuple(_order(days) for days in (200, 150, 90, 80)))
+    score = model.score(history, NOW)
+    boosters = model.boosters
+    shares, common = boosters.shares(features(history, NOW))
+    np.testing.assert_allclose(shares, score.contributions)
+    np.testing.assert_allclose(shares.sum() + common, boosters.logits(features(history, NOW)[None, :])[0], rtol=1e-9)
+    drivers = history_drivers(score, float(logit(score.churn)))
+    assert drivers
+    assert {d.code for d in drivers} <= set(DRIVERS.values())
+    assert len({d.code for d in drivers}) == len(drivers)
+    assert set(DRIVERS) == set(FEATURES)
+
+
 def test_too_short_a_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("customer,at,amount\n1,2025-01-01,3\n1,2025-02-01,3\n")
     with pytest.raises(DataRefused, match="span"):
+        train.train(transactions.read(path, {}), 90, seed=1)
+
+
+def test_too_few_customers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("customer,at,amount\n1,2025-01-01,3\n1,2025-09-01,3\n2,2025-09-01,3\n")
+    with pytest.raises(DataRefused, match="too few"):
         train.train(transactions.read(path, {}), 90, seed=1)
