@@ -27,6 +27,15 @@ from retrieval.fusion import Fusion
 FORMAT = 1
 SEEDS = (0, 1, 2)
 TREES = 160
+# Features of which more is never worse, and those of which more is never better, all else being equal. With a few dozen queries to
+# learn from, that is worth knowing beforehand.
+RISING = frozenset(
+    {
+        *("cosine", "centred_cosine", "bm25_head", "share_head", "bm25_all", "share_all", "bm25_title", "share_title"),
+        *("words_in_title", "phrase_in_title", "described", "like_words", "like_fused"),
+    }
+)
+FALLING = frozenset({"first_in_title", "phrase_rest"})
 _SHARED: dict[str, Any] = {
     "num_leaves": 5,
     "learning_rate": 0.05,
@@ -37,6 +46,7 @@ _SHARED: dict[str, Any] = {
     "num_threads": 1,
     "deterministic": True,
     "force_row_wise": True,
+    "monotone_constraints": [(name in RISING) - (name in FALLING) for name in FEATURES],
     "verbose": -1,
 }
 _RELEVANCE = _SHARED | {"objective": "cross_entropy", "min_data_in_leaf": 30}

@@ -36,6 +36,13 @@ def answers(
             "--languages", help="Also with examples in the message's own language only, and in the other only."
         ),
     ] = False,
+    context: Annotated[
+        bool,
+        typer.Option(
+            "--context",
+            help="Of messages with something before them: read as the assistant does, alone, and always joined to it.",
+        ),
+    ] = False,
     failures: Annotated[
         bool, typer.Option("--failures", help="List the messages that were not answered right.")
     ] = False,
@@ -59,14 +66,23 @@ def answers(
     ways = {"both": found}
     if languages:
         ways |= {"en": examination.in_languages(found, "en"), "zh": examination.in_languages(found, "zh")}
+    after = [message for message in asked if message.previous] if context else []
+    readings = {
+        "in_context": after,
+        "alone": [*map(examination.alone, after)],
+        "joined": [*map(examination.joined, after)],
+    }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="staywell-")))
-        step = stack.enter_context(progress("Answering", len(asked) * len(ways), quiet=json))
-        answered = {
-            way: examination.answer(asked, _index(folder / way, known, loaded), loaded, lambda: step(1))
-            for way, known in ways.items()
-        }
-    result = _result(answered) | {"split": split, "encoder": loaded.fingerprint}
+        step = stack.enter_context(progress("Answering", len(asked) * len(ways) + 3 * len(after), quiet=json))
+        indices = {way: _index(folder / way, known, loaded) for way, known in ways.items()}
+        answered = {way: examination.answer(asked, index, loaded, lambda: step(1)) for way, index in indices.items()}
+        result = _result(answered) | {"split": split, "encoder": loaded.fingerprint}
+        if after:
+            result |= {
+                way: examination.summary(examination.answer(messages, indices["both"], loaded, lambda: step(1)))
+                for way, messages in readings.items()
+            }
     if json:
         print_json(result)
         return

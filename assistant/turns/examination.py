@@ -100,6 +100,17 @@ def answer(
     return answered
 
 
+def alone(message: Labelled) -> Labelled:
+    """The same message as if nothing had been said before it by the same person."""
+    kept = tuple(line for line in message.previous if not line.startswith("contact: "))
+    return message.model_copy(update={"previous": kept})
+
+
+def joined(message: Labelled) -> Labelled:
+    """The same message with all that the same person said before it put in front, whatever it is about."""
+    return alone(message).model_copy(update={"text": " ".join((*_said(message, "contact"), message.text))})
+
+
 def _wanted(message: Labelled, vector: Any) -> Wanted:
     return Wanted(
         site_id="",

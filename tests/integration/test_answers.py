@@ -7,22 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from assistant.turns.examination import Answered, answer, load, summary
+from assistant.turns.examination import Answered, alone, answer, joined, load, summary
 from retrieval import playbook, store
+from retrieval.documents import Encoder
 from retrieval.encoders import load as load_encoder
+from retrieval.snapshot import Snapshot
 
-MESSAGES = Path(__file__).parents[1] / "fixtures" / "messages.jsonl"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+MESSAGES = FIXTURES / "messages.jsonl"
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Answered]:
-    encoder = load_encoder("use")
+def encoder() -> Encoder:
+    return load_encoder("use")
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Snapshot:
     scripts, faults = playbook.load(playbook.packaged())
-    messages, wrong = load(MESSAGES)
     assert not faults
+    return store.build(tmp_path_factory.mktemp("index"), scripts, [], encoder)
+
+
+@pytest.fixture(scope="module")
+def answered(index: Snapshot, encoder: Encoder) -> Sequence[Answered]:
+    messages, wrong = load(MESSAGES)
     assert not wrong
-    snapshot = store.build(tmp_path_factory.mktemp("index"), scripts, [], encoder)
-    return answer(messages, snapshot, encoder)
+    return answer(messages, index, encoder)
 
 
 def test_the_fixture_asks_both_languages_alike(answered: Sequence[Answered]) -> None:
@@ -55,3 +66,15 @@ def test_neither_language_is_left_behind(answered: Sequence[Answered], language:
 def test_plain_first_messages_are_not_asked_back(answered: Sequence[Answered], text: str) -> None:
     (one,) = [one for one in answered if one.message.text == text]
     assert one.right >= 0.95
+
+
+def test_what_was_said_before_counts_where_it_helps_and_no_further(index: Snapshot, encoder: Encoder) -> None:
+    messages, wrong = load(FIXTURES / "followups.jsonl")
+    assert not wrong
+    read, last, both = (
+        summary(answer(asked, index, encoder))["accuracy@1"]
+        for asked in (messages, [*map(alone, messages)], [*map(joined, messages)])
+    )
+    assert read >= 0.70
+    assert read >= last + 0.15
+    assert read >= both + 0.05

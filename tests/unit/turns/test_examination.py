@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assistant.cli import app
-from assistant.turns.examination import Labelled, answer, calibration, in_languages, load, summary
+from assistant.turns.examination import Labelled, alone, answer, calibration, in_languages, joined, load, summary
 from retrieval import store
 from retrieval.documents import Script
 from retrieval.encoders import HashEncoder
@@ -54,6 +54,13 @@ def test_messages_are_answered_as_a_conversation_would(tmp_path: Path) -> None:
     assert figures["n_out_of_scope"] == 1
     assert figures["accuracy@1"] == 0.5
     assert figures["out_of_scope_answered"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_message_can_be_read_alone_or_joined_to_what_came_before() -> None:
+    message = asked("48217", "where_is_order", previous=("contact: where is my parcel", "bot: Send me the number."))
+    assert alone(message).previous == joined(message).previous == ("bot: Send me the number.",)
+    assert alone(message).text == "48217"
+    assert joined(message).text == "where is my parcel 48217"
 
 
 def test_calibration_compares_relevance_with_what_was_right() -> None:
