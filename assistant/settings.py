@@ -33,7 +33,10 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="Log lines as JSON or for reading.")
-    encoder: str = Field("use", description="Sentence encoder: 'use', or any sentence-transformers name or folder.")
+    encoder: str = Field(
+        "use",
+        description="Sentence encoder: 'use', 'e5', 'packed:NAME', or any sentence-transformers name or folder.",
+    )
     model_dir: Path | None = Field(None, description="Registry of risk models; by default the shipped artefacts.")
     index_dir: Path | None = Field(None, description="Index snapshots; by default inside the data directory.")
     burst_pause_ms: int = Field(1200, ge=0, le=10_000, description="Quiet time after a message before the bot answers.")

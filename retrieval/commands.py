@@ -33,7 +33,7 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         envvar="STAYWELL_ENCODER",
-        help="'use', or a sentence-transformers name or folder; 'none': words only.",
+        help="'use', 'e5', 'packed:NAME', or a sentence-transformers name or folder; 'none': words only.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
