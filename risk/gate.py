@@ -31,7 +31,7 @@ class Limits:
     brier_loss: float = 0.002
     slice_brier_loss: float = 0.02
     least_slice: int = 50  # customers; smaller slices are not judged
-    false_alarms: float = 0.10  # share of customers who stay, alarmed at least once
+    false_alarms: float = 0.20  # share of conversations of customers who stay, alarmed at least once; or the champion's
     p95_ms: float = 20.0  # of one score
     value_loss: float = 0.05  # share of what a decision earns now that may be at stake
 
@@ -40,8 +40,9 @@ class Limits:
 class Evidence:
     """The same n turns as both models see them.
 
-    `champion`, `challenger`: calibrated churn [n]. `churned` [n] 0 or 1. `customer` [n] numbers a customer. `alarmed` [n]: whether
-    the challenger's band would be high. `slices`: name → value of each row. `latency_ms`: the challenger's, any length.
+    `champion`, `challenger`: calibrated churn [n]. `churned` [n] 0 or 1. `customer`, `conversation` [n] number them. `alarmed`,
+    `alarmed_now` [n]: whether the band is high, the challenger's and the champion's. `slices`: name → value of each row.
+    `latency_ms`: the challenger's processor time a turn, any length.
     """
 
     champion: Floats
@@ -49,7 +50,9 @@ class Evidence:
     churned: Floats
     weight: Floats
     customer: Ints
+    conversation: Ints
     alarmed: NDArray[np.bool_]
+    alarmed_now: NDArray[np.bool_]
     slices: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     latency_ms: Floats = field(default_factory=lambda: np.zeros(0))
 
@@ -140,8 +143,9 @@ def _checks(e: Evidence, limits: Limits, seed: int) -> Iterator[Check]:
     squared = paired(weighted_brier)
     yield Check("brier", squared.high <= limits.brier_loss, limits.brier_loss, squared, "upper bound of the loss")
     yield _worst_slice(e, limits)
-    alarms = bootstrap(lambda rows: _false_alarms(e, rows), e.customer, seed=seed)
-    yield Check("false_alarms", alarms.value <= limits.false_alarms, limits.false_alarms, alarms, "of those who stay")
+    alarms = bootstrap(lambda rows: _false_alarms(e, e.alarmed, rows), e.customer, seed=seed)
+    budget = max(limits.false_alarms, _false_alarms(e, e.alarmed_now, np.arange(len(e.churned))))
+    yield Check("false_alarms", alarms.value <= budget, budget, alarms, "of conversations of those who stay")
     slow = float(np.quantile(e.latency_ms, 0.95)) if e.latency_ms.size else float("nan")
     yield Check("p95_ms", slow <= limits.p95_ms, limits.p95_ms, Figure(slow, slow, slow), "of one score")
 
@@ -181,12 +185,12 @@ def _worst_slice(e: Evidence, limits: Limits) -> Check:
     )
 
 
-def _false_alarms(e: Evidence, rows: Ints) -> float:
-    """Share of the customers who stayed that the challenger alarms at least once. A customer drawn twice counts once."""
+def _false_alarms(e: Evidence, alarmed: NDArray[np.bool_], rows: Ints) -> float:
+    """Share of the conversations, of customers who stayed, that are alarmed at least once; each counts once."""
     stayed = rows[e.churned[rows] == 0.0]
     if not stayed.size:
         return float("nan")
-    return len(np.unique(e.customer[stayed[e.alarmed[stayed]]])) / len(np.unique(e.customer[stayed]))
+    return len(np.unique(e.conversation[stayed[alarmed[stayed]]])) / len(np.unique(e.conversation[stayed]))
 
 
 def _value(judged: Judged | None, limits: Limits) -> Check:

@@ -69,6 +69,9 @@ def _say(found: dict[str, Any], json: bool) -> None:
     print_checks(found["gate"])
     look = found["look_at"]
     out.print(f"trained on {found['trained_on']} conversations, judged on {found['judged_on']}", highlight=False)
-    out.print(f"about {look['labels_wrong']:.1%} of the labels look wrong; see look_at in the report", highlight=False)
+    odd, chance = look["labels_odd"], look["odd_by_chance"]
+    out.print(
+        f"{odd:.1%} of the labels are not what the champion expects; {chance:.1%} would be by chance", highlight=False
+    )
     if found["shadows"]:
         out.print(f"{found['challenger']} shadows the champion now", highlight=False)

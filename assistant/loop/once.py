@@ -146,12 +146,13 @@ def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder)
         churn.append(champion.score(state, case.history, case.ended_at).churn)
         last.append(vector)
     if not cases:
-        return {"labels_wrong": 0.0, "suspect": [], "unsure": []}
+        return {"labels_odd": 0.0, "odd_by_chance": 0.0, "suspect": [], "unsure": []}
     scores, left = np.asarray(churn), np.asarray([case.left for case in cases])
     noise = review.label_noise(scores, left)
     unsure = review.worth_labelling(scores, np.stack(last).astype(np.float64), REVIEWED)
     return {
-        "labels_wrong": round(noise.share, 4),
+        "labels_odd": round(noise.share, 4),
+        "odd_by_chance": round(noise.chance, 4),
         "suspect": [cases[row].conversation.id for row in noise.suspects[:REVIEWED]],
         "unsure": [cases[row].conversation.id for row in unsure],
     }

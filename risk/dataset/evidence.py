@@ -18,7 +18,7 @@ import numpy as np
 
 from risk.dataset.files import Case, Dataset
 from risk.errors import DataRefused
-from risk.gate import Evidence
+from risk.gate import Evidence, Ints
 from risk.ope import TREATMENTS, Floats, Judged, Logged, evaluate, kind_of, only, read_log
 from risk.types import Scorer, Vector
 
@@ -57,7 +57,7 @@ def compare(
     cases: Sequence[Case], champion: Scorer, challenger: Scorer, lookup: Lookup, progress: Progress | None = None
 ) -> Compared:
     """Both models over the cases. `lookup` holds a vector for each text. Raises `DataRefused` when there is nothing to compare."""
-    rows: list[tuple[float, float, float, float, str, bool, str, str]] = []
+    rows: list[tuple[float, float, float, float, str, str, bool, bool, str, str]] = []
     bands: dict[tuple[str, int], str] = {}
     times: list[float] = []
     for done, case in enumerate(cases, start=1):
@@ -65,36 +65,42 @@ def compare(
         for message, seq in zip(case.conversation.messages, case.seqs, strict=True):
             vector = lookup[message.text]
             old = champion.advance(old, vector, message)
-            started = time.perf_counter()
+            started = time.thread_time()
             new = challenger.advance(new, vector, message)
             if message.role != "contact":
                 continue
             score = challenger.score(new, case.history, message.at_ms or 0)
-            times.append((time.perf_counter() - started) * 1000)
+            times.append((time.thread_time() - started) * 1000)
             bands[case.conversation.id, seq] = score.band
             if not case.treated:
                 known = "known" if case.history.orders else "unknown"
-                was = champion.score(old, case.history, message.at_ms or 0).churn
-                alarmed = score.band == "high"
-                language = case.conversation.language
-                rows.append((was, score.churn, case.left, case.weight, case.customer, alarmed, language, known))
+                was = champion.score(old, case.history, message.at_ms or 0)
+                alarms = (score.band == "high", was.band == "high")
+                who = (case.customer, case.conversation.id)
+                seen = (was.churn, score.churn, case.left, case.weight)
+                rows.append((*seen, *who, *alarms, case.conversation.language, known))
         if progress is not None:
             progress(done, len(cases))
     if not rows:
         raise DataRefused("no conversation of the held-out customers was left to ordinary service")
-    befores, afters, lefts, weights, customers, alarms, languages, pasts = zip(*rows, strict=True)
-    _, number = np.unique(customers, return_inverse=True)
+    befores, afters, lefts, weights, customers, talks, alarmed, alarmed_now, languages, pasts = zip(*rows, strict=True)
     evidence = Evidence(
         champion=np.asarray(befores),
         challenger=np.asarray(afters),
         churned=np.asarray(lefts),
         weight=np.asarray(weights),
-        customer=np.asarray(number, np.int64),
-        alarmed=np.asarray(alarms),
+        customer=_numbered(customers),
+        conversation=_numbered(talks),
+        alarmed=np.asarray(alarmed),
+        alarmed_now=np.asarray(alarmed_now),
         slices={"language": np.asarray(languages), "history": np.asarray(pasts)},
         latency_ms=np.asarray(times),
     )
     return Compared(evidence, bands)
+
+
+def _numbered(names: Sequence[str]) -> Ints:
+    return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)
 
 
 def judge(dataset: Dataset, bands: Mapping[tuple[str, int], str], *, reward: str, seed: int = 0) -> Judged | None:

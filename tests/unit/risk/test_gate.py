@@ -34,7 +34,9 @@ def evidence(sharp: float = 2.0, *, customers: int = 600, turns: int = 3, seed: 
         churned=churned,
         weight=np.ones(len(truth)),
         customer=np.repeat(np.arange(customers), turns),
+        conversation=np.repeat(np.arange(customers), turns),
         alarmed=challenger > 0.9,
+        alarmed_now=np.zeros(len(truth), bool),
         slices={"locale": np.where(np.arange(len(truth)) % 2 == 0, "en", "zh")},
         latency_ms=np.full(100, 1.0),
     )

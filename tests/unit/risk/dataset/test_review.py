@@ -16,6 +16,17 @@ def test_wrong_labels_come_first_and_their_share_is_about_right() -> None:
     assert 0.03 < found.share < 0.07
 
 
+def test_what_is_a_matter_of_chance_is_no_wrong_label() -> None:
+    random = np.random.default_rng(0)
+    churn = random.beta(2, 2, 2000)
+    left = (random.random(2000) < churn).astype(float)
+    sound = label_noise(churn, left)
+    assert sound.share > 0.2  # a coin that falls on its other side is no error
+    assert abs(sound.share - sound.chance) < 0.02
+    wrong = np.where(random.random(2000) < 0.15, 1 - left, left)
+    assert label_noise(churn, wrong).share > sound.chance + 0.03
+
+
 def test_labels_of_one_kind_say_nothing() -> None:
     assert label_noise(np.array([0.2, 0.9]), np.zeros(2)).suspects == ()
 
