@@ -52,9 +52,11 @@ def connect(url: str, *, read_only: bool = False, busy_s: float = BUSY_S, reader
         mode = "on" if read_only else "off"
         return create_engine(
             parsed,
-            pool_pre_ping=read_only,
             pool_size=readers if read_only else 1,
             max_overflow=0,
+            # A read sees what was committed before each of its statements, in a transaction or not: BEGIN and COMMIT would only be
+            # two more ways to the server and back.
+            isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
             connect_args={
                 "connect_timeout": round(busy_s) or 1,
                 "options": f"-c default_transaction_read_only={mode} -c lock_timeout={int(busy_s * 1000)}",

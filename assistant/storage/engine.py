@@ -162,12 +162,22 @@ class Storage:
     def read_sync(self, work: Work[T]) -> T:
         """`read` for commands and tests that have no event loop."""
         try:
-            with self._reader_engine.begin() as connection:
-                return work(connection)
+            try:
+                return self._read(work)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._read(
+                    work
+                )  # the connection was lost while it rested; the pool has dropped all of that time
         except DBAPIError as error:
             if not is_fatal(error):
                 raise
             raise Unavailable("the database cannot be read", code="storage") from error
+
+    def _read(self, work: Work[T]) -> T:
+        with self._reader_engine.begin() as connection:
+            return work(connection)
 
     @property
     def waiting(self) -> int:

@@ -58,7 +58,13 @@ class Cluster:
     """A running server. `url` of a new database costs a few milliseconds: it is copied from a migrated one."""
 
     folder: Path
+    pid: int
     _names: Iterator[int] = field(default_factory=count)
+
+    def pids(self) -> list[int]:
+        """The server's processes."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://{USER}@/{database}?host={self.folder}"
@@ -109,7 +115,7 @@ def cluster(*, durable: bool = False) -> Iterator[Cluster]:
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen([programs / "postgres", "-D", data, *flags], stderr=log, **quiet)
         try:
-            made = Cluster(folder)
+            made = Cluster(folder, server.pid)
             _await(made, server)
             yield made
         finally:

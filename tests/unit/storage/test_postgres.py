@@ -13,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Integer, String, cast, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError
 
 from assistant.conversations import contacts, store
 from assistant.conversations.store import Appended, NewEvent
@@ -66,6 +67,24 @@ async def test_a_lost_connection_fails_one_batch_and_is_made_again(postgres: Clu
     await storage.write(put("after"))
     query = select(meta.c.key).order_by(meta.c.key)
     assert await storage.read(lambda connection: connection.execute(query).scalars().all()) == ["after", "before"]
+    await asyncio.to_thread(storage.close)
+
+
+async def test_a_reader_that_has_lost_its_connection_takes_another(postgres: Cluster) -> None:
+    url = postgres.migrated()
+    storage = Storage(url)
+
+    def one(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    assert await asyncio.gather(*(storage.read(one) for _ in range(8))) == [1] * 8
+    with postgres.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database_of(url),)
+        )
+    assert await asyncio.gather(*(storage.read(one) for _ in range(8))) == [1] * 8
+    with pytest.raises(DBAPIError, match="read-only"):
+        await storage.read(lambda connection: connection.execute(insert(meta).values(key="k", value="x")))
     await asyncio.to_thread(storage.close)
 
 
