@@ -90,7 +90,7 @@ class SiteRetrievers:
                 continue
             try:
                 self._bring_up(site_id, progress)
-            except (NoSnapshot, OSError, ValueError) as error:
+            except (BadSnapshot, NoSnapshot, OSError, ValueError) as error:
                 self._problems[site_id] = str(error)
                 log.error("index_failed", site=site_id, reason=str(error))
                 continue
