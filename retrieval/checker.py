@@ -17,7 +17,18 @@ from retrieval.figures import figures, links
 from retrieval.text import clean, detect_language, has_hidden
 
 Kind = Literal[
-    "figure", "missing", "link", "image", "markup", "benefit", "promise", "hidden", "language", "length", "empty"
+    "figure",
+    "missing",
+    "link",
+    "image",
+    "markup",
+    "benefit",
+    "promise",
+    "hidden",
+    "language",
+    "length",
+    "empty",
+    "echo",
 ]
 Piece = TypeVar("Piece")
 
@@ -38,10 +49,15 @@ class Grounds:
     locale: str
     supports: tuple[str, ...] = ()  # further true texts: product titles with their prices, slot values
     links: frozenset[str] = frozenset()  # links that may be shown beside those in the script
+    heard: str = ""  # what the customer wrote: no ground at all, and not to be repeated
 
 
+SHORTEST = 0.35  # share of the script's length below which a text cannot say the same
+ECHO_WORDS, ECHO_HAN = 5, 8  # so many words, or Chinese characters, of the customer's in a row are a repetition
+_LATIN = re.compile(r"[^\W_\u3400-\u9fff]+")
+_HAN = re.compile(r"[\u3400-\u9fff]")
 _IMAGE = re.compile(r"!\[|<\s*img\b|data:image/|\.(?:png|jpe?g|gif|webp|svg)\b", re.IGNORECASE)
-_MARKUP = re.compile(r"<\s*/?\s*[a-z!][^>]*>|\]\(|`{3}|\{\{|\{%", re.IGNORECASE)
+_MARKUP = re.compile(r"<[a-z/!]|<\s*/?\s*[a-z!][^>]*>|\]\(|`{3}|\{\{|\{%", re.IGNORECASE)
 
 
 def check(text: str, grounds: Grounds, *, so_far: bool = False) -> list[Objection]:
@@ -60,7 +76,22 @@ def check(text: str, grounds: Grounds, *, so_far: bool = False) -> list[Objectio
     objections += [Objection("benefit", name) for name in _new(benefits(seen), benefits(truth))]
     objections += [Objection("benefit", name) for name in _new(granted(seen), granted(truth))]
     objections += [Objection("promise", name) for name in _new(promises(seen), promises(truth))]
+    objections += [Objection("echo", run) for run in _echoed(seen, truth, grounds.heard)]
     return objections if so_far else [*objections, *_lost(seen, script)]
+
+
+def _echoed(seen: str, truth: str, heard: str) -> Iterable[str]:
+    """Runs of the customer's own words that a text repeats, and that the approved content does not have."""
+    theirs = _runs(clean(heard, limit=20_000))
+    if theirs:
+        yield from sorted(theirs & _runs(seen) - _runs(truth))[:1]
+
+
+def _runs(text: str) -> set[str]:
+    """Every run of so many words, and of so many Chinese characters, in a row; punctuation aside."""
+    words, han = _LATIN.findall(text.casefold()), "".join(_HAN.findall(text))
+    found = {" ".join(words[start : start + ECHO_WORDS]) for start in range(len(words) - ECHO_WORDS + 1)}
+    return found | {han[start : start + ECHO_HAN] for start in range(len(han) - ECHO_HAN + 1)}
 
 
 def longest(script: str) -> int:
@@ -69,7 +100,9 @@ def longest(script: str) -> int:
 
 
 def _lost(seen: str, script: str) -> Iterable[Objection]:
-    """What the script says and nobody may leave out: links and amounts."""
+    """What the script says and nobody may leave out: links, amounts, and most of the rest."""
+    if len(seen) < SHORTEST * len(script):
+        yield Objection("length", str(len(seen)))
     for link in _new(links(script), links(seen)):
         yield Objection("missing", link)
     for one in _new(figures(script), figures(seen)):

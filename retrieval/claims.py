@@ -56,7 +56,7 @@ _PROMISES = {
     """,
     "policy": r"""
         our\s+(?:policy|manager|boss) | company\s+policy | as\s+an?\s+exception | lifetime | warranty
-        | 公司规定 | 我们的政策 | 终身 | 质保 | 保修 | 破例 | 特批
+        | \bforever\b | for\s+life\b | 永久 | 永远 | 公司规定 | 我们的政策 | 终身 | 质保 | 保修 | 破例 | 特批
     """,
     "approval": r"""
         \bapprov(?:e|es|ed|al)\b | \bgranted\b | \bauthori[sz]ed\b | \bconfirm(?:ed|ation)?\b | 批准 | 核准 | 审批 | 已同意

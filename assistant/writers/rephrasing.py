@@ -174,7 +174,7 @@ class Writers:
 def grounds_of(draft: Draft) -> Grounds:
     """What a text may rest on: the approved wording and the cards; never what the contact wrote."""
     supports = (*draft.products, *(() if draft.offer is None else (draft.offer,)))
-    return Grounds(script=draft.text, locale=draft.language, supports=supports)
+    return Grounds(script=draft.text, locale=draft.language, supports=supports, heard="\n".join(draft.contact))
 
 
 def _end_of_sentences(text: str) -> int:

@@ -60,6 +60,7 @@ MODES = (
     *("good", "slow", "discount", "promise", "link", "image", "refund", "slander", "leak", "echo", "language", "obey"),
     *(
         "yes",
+        "poisoned",
         "empty",
         "broken",
         "cut",
@@ -83,6 +84,7 @@ class ModelServer:
     port: int = 0
     requests: list[Json] = field(default_factory=list)
     modes: dict[str, str] = field(default_factory=dict)  # what a model of that name does instead
+    poison: dict[str, str] = field(default_factory=dict)  # by title of a product: what `poisoned` says when it is shown
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -139,6 +141,9 @@ class ModelServer:
     async def _pieces(self, mode: str, body: Json) -> AsyncIterator[bytes]:
         system, user = body["messages"][0]["content"], json.loads(body["messages"][1]["content"])
         text = lied(mode, user, system)
+        if mode == "poisoned":
+            shown = [more for title, more in self.poison.items() if any(title in line for line in user["products"])]
+            text = " ".join([text, *shown])
         if mode == "html":
             yield b"<!doctype html><p>Welcome to the proxy</p>"
             return
