@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,6 +124,10 @@ def evaluate_fusion(
     more: More = None,
     mapping: Map = "",
     model: Annotated[Path | None, typer.Option("--model", help="Registry or artefact folder with a fusion.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help="Only conversations from this day on (UTC)."),
+    ] = None,
     cache: Cache = Path(".cache"),
     horizon: Horizon = "90d",
     seed: Seed = 0,
@@ -132,6 +137,8 @@ def evaluate_fusion(
     with refusals():
         given = _Given([*(data or []), *(more or [])], transactions, outcomes, dataset, mapping, days(horizon))
         cases = given.cases()
+        if since is not None:
+            cases = fusion_data.since(cases, int(since.replace(tzinfo=UTC).timestamp() * 1000))
         folder = registry.champion_folder(registry.SHIPPED if model is None else model)
         encoder = CachedEncoder(load_encoder(artefact.load(folder).encoder_name), cache)
         scorer = registry.load_champion(folder, encoder_fingerprint=encoder.fingerprint)

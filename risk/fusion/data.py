@@ -117,6 +117,14 @@ def of_dataset(folder: Path, horizon_days: int) -> Cases:
     return Cases(tuple(sorted(rows, key=lambda case: (case.ended_at, case.conversation.id))), left_out)
 
 
+def since(cases: Cases, moment: int) -> Cases:
+    """The conversations that ended at a moment (UTC milliseconds) or later; raises `DataRefused` when there are none."""
+    rows = tuple(case for case in cases.rows if case.ended_at >= moment)
+    if not rows:
+        raise DataRefused("no conversation is that new")
+    return Cases(rows, {**cases.left_out, "older": len(cases.rows) - len(rows)})
+
+
 def _last_contact(talk: Conversation) -> int | None:
     said = [m.at_ms for m in talk.messages if m.role == "contact"]
     return said[-1] if said else None

@@ -17,6 +17,7 @@ from risk.types import History, Vector
 
 BRANCHES: Final = ("text", "history")
 BASELINES: Final = (*BRANCHES, "recency", "surface")
+COLD: Final = "cold_start"  # the documented priors, which serve until a fusion is learnt
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -133,7 +134,7 @@ def served(
     for name in ("history", "recency"):  # somebody without purchases stands in the middle
         known = column[name][~np.isnan(column[name])]
         column[name] = np.nan_to_num(column[name], nan=float(np.median(known)) if known.size else 0.0)
-    scores = {"fusion": logit(column["fusion"])} | {name: column[name] for name in BASELINES}
+    scores = {"fusion": logit(column["fusion"])} | {name: column[name] for name in (*BASELINES, COLD)}
     found = figures(scores, column["p"], y, groups, column["truth"], seed=seed)
     found["missing"] = {
         name: {"auc": bootstrap(lambda i, s=column[side]: auc(s[i], y[i]), groups, seed=seed).as_json()}  # type: ignore[misc]

@@ -102,6 +102,16 @@ def test_a_training_set_of_the_product_s_own_log_gives_its_untreated_rows_by_wei
         data.of_dataset(folder, 30)
 
 
+def test_only_newer_conversations_are_kept_when_asked(tmp_path: Path) -> None:
+    talks = _talk("a", "ann", START) + _talk("b", "ann", START + DAY)
+    cases = _join(tmp_path, talks, "conversation_id,type,value\na,inactive_90,0\nb,inactive_90,1\n")
+    newer = data.since(cases, START + DAY)
+    assert [case.conversation.id for case in newer.rows] == ["b"]
+    assert newer.left_out["older"] == 1
+    with pytest.raises(DataRefused, match="that new"):
+        data.since(cases, START + 2 * DAY)
+
+
 def test_files_that_share_no_conversation_are_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match="1 without an outcome"):
         _join(tmp_path, _talk("a", "ann", START), "conversation_id,type,value\nz,inactive_90,1\n")

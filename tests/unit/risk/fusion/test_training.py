@@ -206,7 +206,11 @@ def test_the_commands_simulate_train_and_evaluate(shop_folder: Path, artefact: A
     assert set(found) == {
         "n", "customers", "churn_rate", "fusion", "baselines", "gains", "beats", "ceiling", "missing",
     }  # fmt: skip
-    assert set(found["baselines"]) == set(measure.BASELINES)
+    assert set(found["baselines"]) == {*measure.BASELINES, measure.COLD}
+    newer = run(
+        fusion_evaluate_app(), "fusion", *files("test"), "--model", str(tmp_path / "out"), "--since", "2025-03-01"
+    )
+    assert 0 < newer["n"] < found["n"]
     assert set(found["missing"]) == {"without_history", "without_chat"}
     assert found["ceiling"]["auc"]["value"] > found["fusion"]["auc"]["value"]
     mixed = runner.invoke(fusion_evaluate_app(), ["fusion", *files("test"), "--dataset", str(tmp_path)])
