@@ -80,9 +80,9 @@ def read(
             left_out["without times"] += 1
         else:
             placed.append(talk)
-    contacts: dict[str, list[ContactRecord]] = {}
+    contacts: dict[str, dict[str, ContactRecord]] = {}
     for talk in placed:
-        contacts.setdefault(talk.customer or "", []).append(_contact(talk, known.get(talk.id, Known())))
+        contacts.setdefault(talk.customer or "", {})[talk.id] = _contact(talk, known.get(talk.id, Known()))
     rows = []
     for talk in placed:
         outcome = known.get(talk.id, Known())
@@ -90,7 +90,9 @@ def read(
             left_out["without an outcome"] += 1
             continue
         past = bought.get(talk.customer or "", History())
-        history = replace(past, contacts=tuple(contacts[talk.customer or ""]))
+        # a conversation is no part of its own history, least of all the rating that came after it
+        others = tuple(record for name, record in contacts[talk.customer or ""].items() if name != talk.id)
+        history = replace(past, contacts=others)
         rows.append(Case(talk, history, outcome.left, outcome.probability))
     if not rows:
         why = ", ".join(f"{count} {name}" for name, count in left_out.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from risk.conversation.data import Conversation
@@ -53,6 +54,16 @@ def test_earlier_conversations_are_contacts_and_later_ones_are_not_seen(tmp_path
     case = _join(tmp_path, talks, outcomes).rows[0]
     seen = dict(zip(FEATURES, features(case.history, case.ended_at).tolist(), strict=True))
     assert (seen["contacts_90d"], seen["escalations_90d"], seen["csat_last"]) == (1, 1, 2)
+
+
+def test_a_conversation_and_the_rating_after_it_are_no_part_of_its_own_history(tmp_path: Path) -> None:
+    outcomes = "conversation_id,type,value\na,csat,1\na,inactive_90,1\n"
+    only = json.loads(_talk("a", "ann", START))
+    only["messages"] = only["messages"][:1]  # the customer has the last word: the conversation ends as it is scored
+    case = _join(tmp_path, json.dumps(only) + "\n", outcomes).rows[0]
+    seen = dict(zip(FEATURES, features(case.history, case.ended_at).tolist(), strict=True))
+    assert np.isnan(seen["contacts_90d"])
+    assert np.isnan(seen["csat_last"])
 
 
 def test_the_log_s_decisions_with_their_outcomes_are_read(tmp_path: Path) -> None:
