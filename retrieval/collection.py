@@ -27,6 +27,7 @@ from retrieval.eligibility import best_locale, language, script_refusal
 from retrieval.errors import BadSnapshot
 from retrieval.intent_head import IntentHead
 from retrieval.metric import Metric
+from retrieval.pinned import OWN_SHARE, brand_words
 from retrieval.text import clean
 from retrieval.vectors import Mask, Rows
 
@@ -137,6 +138,7 @@ def write(
     if kind == "product":
         lexical.write([document.title for document in ordered], folder / "title")
         lexical.write(texts, folder / "head")
+        _write_brands(ordered, folder)
     encoded = 0
     if encoder is not None:
         matrix, encoded = _encode(kind, texts, hashes, encoder, known, progress)
@@ -151,6 +153,20 @@ def write(
             matrix = learned.apply(matrix)
         vectors.write(matrix, folder / "vectors.faiss", _named(progress, f"{kind} index"))
     return {"documents": len(ordered), "entries": entries + 1, "rows": len(texts), "encoded": encoded}
+
+
+def _write_brands(ordered: Sequence[Document], folder: Path) -> None:
+    """The words that name a brand of the catalogue, and are not more often just words."""
+    brand_of_row = [
+        set(brand_words(document.brand)) if isinstance(document, Product) else set() for document in ordered
+    ]
+    words = lexical.LexicalIndex(folder / "lexical")
+    own: list[str] = []
+    for word in sorted(set().union(*brand_of_row)):
+        rows = words.rows(word)
+        if len(rows) and sum(word in brand_of_row[row] for row in rows.tolist()) >= OWN_SHARE * len(rows):
+            own.append(word)
+    np.save(folder / "brands.npy", np.asarray(own, dtype=np.str_), allow_pickle=False)
 
 
 def _encode(
@@ -221,6 +237,7 @@ class Collection:
             with (folder / "documents.jsonl").open("rb") as lines:
                 self._lines = mmap.mmap(lines.fileno(), 0, access=mmap.ACCESS_READ)
             self._hashes = (folder / "hashes.bin").read_bytes()
+            brands = np.load(folder / "brands.npy", allow_pickle=False).tolist() if kind == "product" else ()
         except (OSError, ValueError, KeyError) as fault:
             raise BadSnapshot(f"{folder.name}: {fault}") from fault
         self.entry_of_row: NDArray[np.int32] = self._columns["entry_of_row"]
@@ -231,6 +248,7 @@ class Collection:
         self.single = len(self.entry_of_row) == self.entry_count  # one row an entry: rows are entries
         self.lexical = lexical.LexicalIndex(folder / "lexical")
         self.fields = {name: lexical.LexicalIndex(folder / name) for name in FIELDS} if kind == "product" else {}
+        self.brands = frozenset[str](brands)  # words that name a brand
         self.dense: vectors.DenseIndex | None = None
         self.mean: Vector | None = None
         self.metric: Metric | None = None

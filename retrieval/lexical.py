@@ -119,6 +119,11 @@ class LexicalIndex:
             found[place] = self._weights_of(term, wanted)
         return found.T
 
+    def rows(self, word: str) -> NDArray[np.int32]:
+        """The rows in which a word stands, in ascending order."""
+        term = self._vocabulary.get(word)
+        return self._rows[:0] if term is None else self._rows[self._starts[term] : self._starts[term + 1]]
+
     def known(self, words: Sequence[str]) -> list[str]:
         """The words that stand in any row, the most telling first; of a very long text the most telling only."""
         name = {self._vocabulary[word]: word for word in words if word in self._vocabulary}

@@ -15,6 +15,7 @@ from retrieval.documents import Band, Candidate, Document, Kind, Product, Script
 from retrieval.errors import NoSnapshot
 from retrieval.features import features
 from retrieval.fusion import Fusion, diversify, share_of_intent
+from retrieval.pinned import pinned, stepped_back
 from retrieval.rerank import Reranker
 from retrieval.snapshot import Snapshot
 from retrieval.text import content_words
@@ -254,6 +255,9 @@ def _gather(
         documents = [collection.document(int(allowed.documents[entry])) for entry in entries]
         products = [document for document in documents if isinstance(document, Product)]
         scores = reranker.scores(features(collection, vector, words, best_rows, products))
+    literal = pinned(words, collection.brands) if context.kind == "product" else []
+    if literal:
+        scores = stepped_back(scores, collection.lexical.weights(literal, best_rows) > 0)
     reasons = np.zeros(len(entries), dtype=np.bool_)
     if context.kind == "script" and context.reasons:
         for place, entry in enumerate(entries.tolist()):

@@ -25,7 +25,7 @@ from retrieval.collection import Collection, Progress
 from retrieval.documents import KINDS, Article, Document, Encoder, Kind, Product, Script, Vector
 from retrieval.errors import BadSnapshot
 
-FORMAT = 6
+FORMAT = 7
 
 
 @dataclass(frozen=True, slots=True)
