@@ -165,7 +165,7 @@ def cards(connection: Connection, site_id: str, which: ColumnElement[bool], seen
     )
     ordered = sorted(rows, key=lambda row: order_key(to_waiting(row)))[:MOST_CARDS]
     ids = [row["conversation_id"] for row in ordered]
-    last_words = previews(connection, ids)
+    last_words = {**previews(connection, ids), **previews(connection, _nobody_has(ordered), sender="contact")}
     open_since = _unanswered(connection, ids, seen)
     return [
         _card(row, last_words.get(row["conversation_id"]), open_since.get(row["conversation_id"])) for row in ordered
@@ -212,11 +212,17 @@ def preview_text(row: RowMapping | None) -> str:
     return "" if row is None else str(row["body"])[:PREVIEW]
 
 
-def previews(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
-    """The last thing that anybody wrote, by conversation."""
+def _nobody_has(rows: Sequence[RowMapping]) -> list[str]:
+    """Conversations that wait for a person: what counts there is the contact's words, not the promise that somebody comes."""
+    return [row["conversation_id"] for row in rows if row["state"] in ("queued", "offered")]
+
+
+def previews(connection: Connection, ids: Sequence[str], *, sender: str | None = None) -> dict[str, RowMapping]:
+    """The last thing that anybody wrote, or that `sender` did, by conversation."""
+    said = [event.c.conversation_id.in_(ids), event.c.body.is_not(None)]
     last = (
         select(event.c.conversation_id, func.max(event.c.seq).label("seq"))
-        .where(event.c.conversation_id.in_(ids), event.c.body.is_not(None))
+        .where(*said if sender is None else [*said, event.c.sender == sender])
         .group_by(event.c.conversation_id)
         .subquery()
     )

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, insert, update
 
+from assistant.conversations.store import NewEvent, append
 from assistant.errors import Forbidden
 from assistant.escalation import bundle, commands, view
 from assistant.escalation.rendering import as_written
@@ -225,6 +226,16 @@ def test_an_answer_ends_what_is_unread_and_due(shop: Any) -> None:
     shop.write(commands.send, anna, conv, cmid=str(uuid4()), body="Hi", assign_epoch=epoch, now=shop.now)
     card = shop.read(view.card_of, shop.site_id, conv)
     assert (card.unread, card.due_at, card.preview_from) == (0, None, "agent")
+
+
+def test_who_waits_is_shown_by_their_own_words(shop: Any) -> None:
+    """What the assistant said last, that somebody is coming, tells an agent nothing."""
+    conv = shop.talk("my kettle leaks")
+    said = NewEvent("bot", "message", body="A colleague is coming.")
+    shop.write(lambda connection: append(connection, conv, said, now=shop.now))
+    shop.escalate(conv)
+    card = shop.read(view.card_of, shop.site_id, conv)
+    assert (card.preview, card.preview_from) == ("my kettle leaks", "contact")
 
 
 def test_the_first_served_stands_first(shop: Any) -> None:

@@ -1,7 +1,7 @@
 // The right side: why the contact may leave, what to do about it, who it is and what was bought.
 import { useState } from "preact/hooks";
-import { turnNumber, type Bundle, type Earlier, type Order } from "../ui/bundle.ts";
-import { actionInWords, whyInWords } from "../ui/codes.ts";
+import { turnNumber, type Bundle, type Earlier, type Order, type ProductSuggestion, type ScriptSuggestion } from "../ui/bundle.ts";
+import { actionInWords, sourcesInWords, whyInWords } from "../ui/codes.ts";
 import { DriverBars } from "../ui/drivers.tsx";
 import { Picture, offerInWords } from "../ui/event.tsx";
 import { useLoad, useNow } from "../ui/hooks.ts";
@@ -52,6 +52,12 @@ function WhyAtRisk({ thread, bundle, onPick }: { thread: Thread; bundle: Bundle;
       {typeof last?.need_human === "number" && typeof last.dissatisfaction === "number" && (
         <p class="xs muted num">{t("panel.heads", { human: f.percent(last.need_human), unhappy: f.percent(last.dissatisfaction) })}</p>
       )}
+      {bundle.anomaly && bundle.anomaly.signals.length > 0 && (
+        <p class="xs muted">
+          {t("panel.unusual", { what: bundle.anomaly.signals.slice(0, 3).map((signal) => signal.words[i18n.locale]).join(" · ") })}
+          {bundle.anomaly.gated && <> · <b>{t("panel.unusual_gated")}</b></>}
+        </p>
+      )}
     </Section>
   );
 }
@@ -95,12 +101,25 @@ function Suggestion({ item, bundle, holds, onInsert }: { item: Suggested; bundle
             ? <span class="sm ink2 lines-3"><bdi>{item.text}</bdi></span>
             : <span class="xs muted num">{f.money(item.product.price, item.product.currency)} · {item.product.stock > 0 ? t("stock", { n: item.product.stock }) : t("stock_none")}</span>}
           {offer && <span class="xs num offer-line">{t("panel.offer", { offer: offerInWords(i18n, offer.kind, offer.amount, bundle.contact.currency), cost: f.money(offer.cost, bundle.contact.currency) })}</span>}
-          <span class="xs muted">{whyInWords(i18n, item.is === "script" ? item.script.why : item.product.why)}</span>
+          <Citation found={item.is === "script" ? item.script : item.product} />
         </span>
         {item.key && <Kbd>{item.key}</Kbd>}
       </button>
       <IconButton label={copied ? t("copied") : t("copy")} icon={copied ? "check" : "copy"} onClick={copy} class="sug-copy" />
     </div>
+  );
+}
+
+/** Why it was retrieved: its grounds, and what each source says for it. */
+function Citation({ found }: { found: ScriptSuggestion | ProductSuggestion }) {
+  const i18n = useI18n();
+  const why = whyInWords(i18n, found.why);
+  const sources = sourcesInWords(i18n, found.sources);
+  return (
+    <span class="xs muted">
+      {why && <span class="block">{why}</span>}
+      {sources && <span class="block num">{sources}</span>}
+    </span>
   );
 }
 

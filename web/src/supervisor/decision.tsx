@@ -1,6 +1,6 @@
 // One decision, opened: what could be done with what probability and value, what could not and why, what was retrieved, which versions.
 import { useId, useState } from "preact/hooks";
-import { actionInWords, whyInWords } from "../ui/codes.ts";
+import { actionInWords, sourcesInWords, whyInWords } from "../ui/codes.ts";
 import { useI18n } from "../ui/i18n.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { cx } from "../ui/parts.tsx";
@@ -122,7 +122,7 @@ function Candidates({ decision }: { decision: DecisionRow }) {
         {shown.map((candidate) => (
           <tr key={`${candidate.kind}-${candidate.id}`}>
             <th scope="row"><bdi>{oneLine(candidate.id, 60)}</bdi></th>
-            <td>{[whyInWords(i18n, candidate.why ?? []), ...Object.entries(candidate.sources ?? {}).map(([source, score]) => `${i18n.word("retrieved", source)} ${f.count(score, 2)}`)].filter(Boolean).join(" · ")}</td>
+            <td>{[whyInWords(i18n, candidate.why ?? []), sourcesInWords(i18n, candidate.sources ?? {})].filter(Boolean).map((line) => <span key={line} class="block">{line}</span>)}</td>
             <td class="num">{candidate.score === undefined ? "" : f.count(candidate.score, 2)}</td>
           </tr>
         ))}

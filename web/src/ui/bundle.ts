@@ -27,6 +27,7 @@ export interface ScriptSuggestion {
   title: string;
   text: string;
   why: string[];
+  sources: Record<string, number>;
   score: number;
   offer?: { id: string; kind: string; amount: number; cost: number } | null;
 }
@@ -39,6 +40,8 @@ export interface ProductSuggestion {
   stock: number;
   image?: string | null;
   why: string[];
+  sources: Record<string, number>;
+  score: number;
 }
 
 export interface OrderLine {
@@ -97,6 +100,8 @@ export interface Bundle {
   summary: Summary | null;
   reasons: { reason: string; probability: number }[];
   drivers: Driver[];
+  /** What is unusual about the behaviour; null where nobody looked. */
+  anomaly?: { rarity: number; gated: boolean; signals: { code: string; words: { en: string; zh: string } }[] } | null;
   tried: { seq: number; action: string; at: number }[];
   suggestions: { scripts: ScriptSuggestion[]; products: ProductSuggestion[] };
   wallet: { left: number; cap: number; currency: string } | null;

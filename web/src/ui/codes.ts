@@ -29,3 +29,18 @@ export function whyInWords(i18n: I18n, codes: readonly string[]): string {
     return i18n.known(`why.${kind}`) ? i18n.t(`why.${kind}`, { value }) : `${i18n.word("why", kind)}: ${value}`;
   }).join(" · ");
 }
+
+/** {dense: 0.71, intent: 0.92, sparse: 5.2} → close in meaning 71 % · what was meant 92 % · same words 5.2 */
+export function sourcesInWords(i18n: I18n, sources: Readonly<Record<string, number>>): string {
+  const { f } = i18n;
+  // What says most comes first.
+  const rank = ["intent", "dense", "history", "reason", "sparse"];
+  return Object.entries(sources)
+    .filter(([source, score]) => score > 0 || source === "dense")
+    .sort(([a], [b]) => rank.indexOf(a) - rank.indexOf(b))
+    .map(([source, score]) => {
+      const word = i18n.word("retrieved", source);
+      return source === "reason" ? word : `${word} ${source === "sparse" ? f.count(score, 1) : f.percent(Math.min(1, Math.max(0, score)))}`;
+    })
+    .join(" · ");
+}

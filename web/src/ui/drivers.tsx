@@ -14,10 +14,10 @@ export interface Driver {
 type ValueKind = "number" | "days" | "share" | "ratio" | "log_money" | "log_count" | "change";
 const KINDS: Readonly<Record<string, ValueKind>> = {
   recency_days: "days", tenure_days: "days", gap_mean: "days", gap_median: "days", return_days: "days",
-  return_share: "share", cancelled_share: "share", coupon_share: "share", late_share: "share",
+  return_share: "share", cancelled_share: "share", coupon_share: "share", late_share: "share", weekend_share: "share",
   spend: "log_money", spend_90d: "log_money", mean_order: "log_money",
   items_mean: "log_count", products_mean: "log_count",
-  last_order_ratio: "ratio", gap_spread: "ratio", overdue_ratio: "ratio", last_gap_ratio: "ratio", order_rate: "ratio", csat_mean: "ratio",
+  last_order_ratio: "ratio", gap_spread: "ratio", overdue_ratio: "ratio", last_gap_ratio: "ratio", order_rate: "ratio", hour_mean: "ratio", csat_mean: "ratio",
   orders_trend: "change", spend_trend: "change",
 };
 

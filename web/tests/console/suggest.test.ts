@@ -4,7 +4,7 @@ import { EMPTY_DRAFT } from "../../src/console/state.ts";
 import { insert, matching, productText, provenance, type Suggested } from "../../src/console/suggest.ts";
 import { format } from "../../src/ui/format.ts";
 
-const script = (id: string, title: string, text: string): Suggested => ({ is: "script", key: "1", id, title, text, script: { id, title, text, why: [], score: 1 } });
+const script = (id: string, title: string, text: string): Suggested => ({ is: "script", key: "1", id, title, text, script: { id, title, text, why: [], sources: {}, score: 1 } });
 const courier = script("quality/courier@en", "Replace by courier", "I'm sending a new one today.");
 const voucher = script("quality/voucher@en", "€10 voucher", "Here are €10 for your next order.");
 
@@ -33,5 +33,5 @@ test("the slash finds by all words, in any order and case", () => {
 });
 
 test("a product is written as its name and price", () => {
-  assert.equal(productText({ id: "p", title: "Kettle\u202e", price: 3900, currency: "EUR", stock: 1, why: [] }, format("en")), "Kettle · €39");
+  assert.equal(productText({ id: "p", title: "Kettle\u202e", price: 3900, currency: "EUR", stock: 1, why: [], sources: {}, score: 1 }, format("en")), "Kettle · €39");
 });

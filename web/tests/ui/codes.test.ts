@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import en from "../../src/strings/ui.en.json" with { type: "json" };
 import zh from "../../src/strings/ui.zh.json" with { type: "json" };
-import { actionInWords, whyInWords } from "../../src/ui/codes.ts";
+import { actionInWords, sourcesInWords, whyInWords } from "../../src/ui/codes.ts";
 import { driverInWords, type Driver } from "../../src/ui/drivers.tsx";
 import { format, type Locale } from "../../src/ui/format.ts";
 import { words, type I18n } from "../../src/ui/i18n.tsx";
@@ -20,6 +20,12 @@ test("why something was retrieved is one line, with matched words together and s
   assert.equal(whyInWords(english, ["matched:kettle", "matched:t", "matched:leaks", "reason:quality", "similar"]), "matches “kettle, leaks” · for quality · close in meaning");
   assert.equal(whyInWords(chinese, ["matched:晚", "reason:delivery"]), "匹配“晚” · 针对物流");
   assert.equal(whyInWords(english, ["matched:t"]), "");
+});
+
+test("what each source says stands in words, what says most first", () => {
+  assert.equal(sourcesInWords(english, { sparse: 5.24, dense: 0.714, intent: 0.92, reason: 1 }), "asks for this 92% · close in meaning 71% · fits the reason · same words 5.2");
+  assert.equal(sourcesInWords(chinese, { dense: 0.5, sparse: 0, history: 1 }), "语义相近 50% · 可能再次购买 100%");
+  assert.equal(sourcesInWords(english, {}), "");
 });
 
 const driver = (extra: Partial<Driver>): Driver => ({ kind: "history", code: "returns", effect: 0.1, value: 1, ...extra });
