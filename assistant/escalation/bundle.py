@@ -325,6 +325,15 @@ def _fit(candidate: Mapping[str, Any]) -> float:
     return float(candidate.get("score") or 0.0)
 
 
+def _citation(candidate: Mapping[str, Any], *more: str) -> dict[str, Any]:
+    """Why it was retrieved: grounds, what each source says for it, and how well it fits in all."""
+    return {
+        "why": [*more, *candidate.get("why", ())],
+        "sources": dict(candidate.get("sources", {})),
+        "score": candidate.get("score"),
+    }
+
+
 def _script(document: Script, text: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
     benefit = document.offer
     offer = (
@@ -336,8 +345,7 @@ def _script(document: Script, text: str, candidate: Mapping[str, Any]) -> dict[s
         "id": document.id,
         "title": document.title,
         "text": text,
-        "why": list(candidate.get("why", ())),
-        "score": candidate.get("score"),
+        **_citation(candidate),
         "offer": offer,
     }
 
@@ -350,8 +358,7 @@ def _passage(document: Article, candidate: Mapping[str, Any]) -> dict[str, Any]:
         "id": document.id,
         "title": document.title,
         "text": text,
-        "why": ["article", *candidate.get("why", ())],
-        "score": candidate.get("score"),
+        **_citation(candidate, "article"),
         "offer": None,
     }
 
@@ -364,7 +371,7 @@ def _product(document: Product, candidate: Mapping[str, Any]) -> dict[str, Any]:
         "currency": document.currency,
         "stock": document.stock,
         "image": document.image,
-        "why": list(candidate.get("why", ())),
+        **_citation(candidate),
     }
 
 

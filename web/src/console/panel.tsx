@@ -114,7 +114,7 @@ function Suggestion({ item, bundle, holds, onInsert }: { item: Suggested; bundle
 function Citation({ found }: { found: ScriptSuggestion | ProductSuggestion }) {
   const i18n = useI18n();
   const why = whyInWords(i18n, found.why);
-  const sources = sourcesInWords(i18n, found.sources);
+  const sources = sourcesInWords(i18n, found.sources ?? {});
   return (
     <span class="xs muted">
       {why && <span class="block">{why}</span>}

@@ -27,7 +27,7 @@ export interface ScriptSuggestion {
   title: string;
   text: string;
   why: string[];
-  sources: Record<string, number>;
+  sources?: Record<string, number>;
   score: number;
   offer?: { id: string; kind: string; amount: number; cost: number } | null;
 }
@@ -40,7 +40,7 @@ export interface ProductSuggestion {
   stock: number;
   image?: string | null;
   why: string[];
-  sources: Record<string, number>;
+  sources?: Record<string, number>;
   score: number;
 }
 
