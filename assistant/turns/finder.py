@@ -87,6 +87,13 @@ class Finder:
             wanted.vector, wanted.text, replace(context, kind="article", k=ARTICLES, readings=())
         )
         everything = retriever.search(wanted.vector, wanted.text, context)
+        if not products:
+            naming = _context(wanted, heard, with_products=True)
+            said = [candidate for candidate in everything if _sayable(candidate)]
+            products = picks.unasked(retriever, recommender, wanted, said, naming)
+            if products:  # scripts that name them can be said now
+                context = naming
+                everything = retriever.search(wanted.vector, wanted.text, context)
         version = self._retrievers.version(wanted.site_id)
         return Found(
             scripts=with_passage([candidate for candidate in everything if _sayable(candidate)], articles),

@@ -38,10 +38,20 @@ def asked_for(
 
 
 def unasked(
-    retriever: Retriever, recommender: Recommender | None, wanted: Wanted, scripts: Sequence[Candidate]
+    retriever: Retriever,
+    recommender: Recommender | None,
+    wanted: Wanted,
+    scripts: Sequence[Candidate],
+    sayable: SearchContext,
 ) -> list[Candidate]:
-    """What the customer is likeliest to want, or what sells best, where they ask for anything good and name nothing."""
-    if recommender is None or wanted.band == "high" or not _open_ended(wanted, scripts):
+    """What the customer is likeliest to want, or what sells best, where they ask for anything good and name nothing.
+
+    `scripts` were found for the turn; `sayable` is the context in which scripts could name products.
+    """
+    best = scripts[0].document if scripts else None
+    if recommender is None or wanted.band == "high" or not isinstance(best, Script) or best.intent not in OPEN_ENDED:
+        return []
+    if not _is_open(wanted.text, retriever.by_intent(best.intent, sayable)):
         return []
     context = _context(recommender, wanted)
     ranked = recommender.rank(wanted.shopping.purchases, wanted.at, RANKED, exclude=context.exclude)
@@ -75,18 +85,15 @@ def _named_in(candidate: Candidate, text: str) -> bool:
     return isinstance(product, Product) and set(content_words(product.title)) <= set(content_words(text))
 
 
-def _open_ended(wanted: Wanted, scripts: Sequence[Candidate]) -> bool:
-    """Whether the likeliest script is about anything good, and the turn has no word that its examples do not have."""
-    best = scripts[0].document if scripts else None
-    if not isinstance(best, Script) or best.intent not in OPEN_ENDED:
-        return False
+def _is_open(text: str, scripts: Sequence[Candidate]) -> bool:
+    """Whether the text has no word that the examples of these scripts do not have: whoever names a violin wants one."""
     examples = [
         example
         for candidate in scripts
-        if isinstance(candidate.document, Script) and candidate.document.intent == best.intent
+        if isinstance(candidate.document, Script)
         for example in candidate.document.examples
     ]
-    return set(content_words(wanted.text)) <= {word for example in examples for word in content_words(example)}
+    return set(content_words(text)) <= {word for example in examples for word in content_words(example)}
 
 
 def _share(candidate: Candidate, ranked: Sequence[tuple[str, float]]) -> float:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from assistant.turns import picks
+from assistant.turns.finder import Finder
 from assistant.turns.shopping import Shopping
 from assistant.turns.wanted import Wanted
 from retrieval import baskets, store
-from retrieval.documents import Candidate, Product, Script
+from retrieval.documents import Candidate, Product, Script, SearchContext
 from retrieval.encoders import load
 from retrieval.recommend import DAY_MS, Purchase, Recommender
 from retrieval.search import Retriever
@@ -44,10 +45,15 @@ RECOMMEND = Script(
     slots=("product_list",),
 )
 
+ASK = dataclasses.replace(
+    RECOMMEND, id="product/find-1@en", family="product/find-1", text="What is it for?", stage="clarify", slots=()
+)
+SAYABLE = SearchContext("script", "en", k=10, known=frozenset({"product_list"}))
+
 
 @pytest.fixture(scope="module")
 def retriever(tmp_path_factory: pytest.TempPathFactory) -> Retriever:
-    return Retriever(store.build(tmp_path_factory.mktemp("index"), [], PRODUCTS, load("hash")))
+    return Retriever(store.build(tmp_path_factory.mktemp("index"), [ASK, RECOMMEND], PRODUCTS, load("hash")))
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +154,10 @@ def test_who_asks_for_anything_good_gets_what_fits_or_what_is_popular(
     retriever: Retriever, recommender: Recommender
 ) -> None:
     scripts = [Candidate(RECOMMEND, 0, 0.9)]
-    tea = picks.unasked(retriever, recommender, wanted("suggest a few", shopping=bought("green-tea-1")), scripts)
-    guest = picks.unasked(retriever, recommender, wanted("show me your best ones"), scripts)
+    tea = picks.unasked(
+        retriever, recommender, wanted("suggest a few", shopping=bought("green-tea-1")), scripts, SAYABLE
+    )
+    guest = picks.unasked(retriever, recommender, wanted("show me your best ones"), scripts, SAYABLE)
     assert tea[0].id.startswith("green-tea")
     assert tea[0].why == ("history",)
     assert [one.why for one in guest] == [("popular",)] * len(guest)
@@ -168,6 +176,27 @@ def test_who_asks_for_anything_good_gets_what_fits_or_what_is_popular(
 def test_nothing_is_made_up_for_a_question_that_means_something_else(
     retriever: Retriever, recommender: Recommender, text: str, more: dict[str, Any], script: Script
 ) -> None:
-    assert picks.unasked(retriever, recommender, wanted(text, **more), [Candidate(script, 0, 0.9)]) == []
-    assert picks.unasked(retriever, recommender, wanted(text, **more), []) == []
-    assert picks.unasked(retriever, None, wanted("suggest a few"), [Candidate(RECOMMEND, 0, 0.9)]) == []
+    assert picks.unasked(retriever, recommender, wanted(text, **more), [Candidate(script, 0, 0.9)], SAYABLE) == []
+    assert picks.unasked(retriever, recommender, wanted(text, **more), [], SAYABLE) == []
+    assert picks.unasked(retriever, None, wanted("suggest a few"), [Candidate(RECOMMEND, 0, 0.9)], SAYABLE) == []
+
+
+async def test_a_turn_that_asks_for_anything_good_finds_products_and_words_for_them(
+    retriever: Retriever, recommender: Recommender
+) -> None:
+    class Everywhere:
+        def for_site(self, site_id: str) -> Retriever:
+            return retriever
+
+        def version(self, site_id: str) -> str:
+            return "1"
+
+        def recommender(self, site_id: str) -> Recommender:
+            return recommender
+
+    finder = Finder(Everywhere(), load("hash"), deadline_ms=10_000, recommenders=Everywhere())
+    asked = dataclasses.replace(wanted("suggest a few"), product_slots=frozenset({"product_list"}))
+    found = await finder.find(asked)
+    finder.close()
+    assert len(found.products) == picks.SHOWN
+    assert {candidate.id for candidate in found.scripts} == {ASK.id, RECOMMEND.id}
