@@ -58,7 +58,8 @@ class FakeModel:
 @pytest.fixture
 def model(shop: Shop) -> FakeModel:
     made = FakeModel()
-    shop.with_parts(writers=Writers(made, default="openai", timeout_ms=3_000))
+    sure = replace(shop.parts.rules, temperature=1, floor=1e-9)  # the best action, whatever is drawn
+    shop.with_parts(writers=Writers(made, default="openai", timeout_ms=3_000), rules=sure)
     return made
 
 
