@@ -1,0 +1,115 @@
+"""Whatever is sent to a documented route, the answer is never a bug: generated requests over the OpenAPI, by every kind of caller.
+
+`pytest -m long` makes 500 requests a route and caller; the short form a few, within a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from argon2 import PasswordHasher
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+
+from tests.tools.whole_server import PASSWORD, Whole, api_key_of, whole_server
+
+CALLERS = ("nobody", "contact", "supervisor", "shop")
+SAFE = "/api/logout"  # ends the log-in that the other requests need
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("assistant.identity.agents._hasher", PasswordHasher(1, 1024, 1))
+        with whole_server(tmp_path_factory.mktemp("openapi")) as whole:
+            whole.hire("boss", "supervisor")
+            yield whole
+
+
+def headers_of(server: Whole, caller: str) -> dict[str, str]:
+    """What a caller sends along with each request."""
+    if caller == "contact":
+        session = asyncio.run(server.session(identity=server.identity("c-1")))
+        return {"Authorization": f"Bearer {session['token']}"}
+    if caller == "shop":
+        return {"Authorization": f"Bearer {api_key_of('shop')}"}
+    if caller == "supervisor":
+        with httpx.Client(base_url=server.base) as http:
+            answer = http.post("/api/login", json={"login": "boss", "password": PASSWORD})
+            return {"X-CSRF": answer.json()["csrf"], "Cookie": f"staywell={http.cookies['staywell']}"}
+    return {}
+
+
+def bombard(server: Whole, caller: str, examples: int) -> Counter[int]:
+    """Sends `examples` good and as many bad generated requests to each route; how many answers of each status there were."""
+    schema = schemathesis.openapi.from_url(f"{server.base}/openapi.json")
+    headers = headers_of(server, caller)
+    found: Counter[int] = Counter()
+    with httpx.Client(base_url=server.base, timeout=20) as http:
+        for offered in schema.get_all_operations():
+            operation = offered.ok()
+            if operation.path == SAFE and caller == "supervisor":
+                continue
+            for mode in GenerationMode:
+                bombard_route(http, operation, mode, headers, examples, found)
+    return found
+
+
+def bombard_route(
+    http: httpx.Client, operation: Any, mode: Any, headers: dict[str, str], examples: int, found: Counter[int]
+) -> None:
+    """`examples` requests to one route; each answer is one of ours and no bug."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case: Any) -> None:
+        said = case.as_transport_kwargs(base_url=str(http.base_url))
+        own = {str(name): str(value) for name, value in (said.get("headers") or {}).items()}
+        data = said.get("data")
+        try:
+            request = http.build_request(
+                said["method"],
+                said["url"],
+                params=said.get("params"),
+                json=said.get("json"),
+                content=data if isinstance(data, str | bytes) else None,
+                headers={**own, **headers},
+            )
+        except (UnicodeEncodeError, httpx.InvalidURL):
+            return  # no client could send this
+        answer = http.send(request)
+        found[answer.status_code] += 1
+        where = f"{operation.label} {mode}: {said}"
+        assert answer.status_code < 500, (where, answer.text)
+        if answer.status_code >= 400:
+            assert set(answer.json()) == {"code", "message", "retryable"}, (where, answer.text)
+
+    send()
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_no_request_is_answered_with_a_bug(server: Whole, caller: str) -> None:
+    found = bombard(server, caller, 6)
+    print(caller, dict(found))
+    assert sum(found.values()) > 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("caller", CALLERS)
+def test_no_request_of_many_is_answered_with_a_bug(server: Whole, caller: str) -> None:
+    found = bombard(server, caller, 250)
+    print(caller, dict(found))
+    assert sum(found.values()) > 5_000
