@@ -71,6 +71,8 @@ from assistant.writers.rephrasing import Writers
 from retrieval import encoders
 from retrieval.collection import Progress
 from retrieval.documents import Encoder
+from risk.anomaly import detector as anomaly
+from risk.anomaly.detector import Detector
 from risk.errors import ArtefactRefused
 from risk.uplift.model import UpliftModel
 
@@ -165,6 +167,7 @@ def build_services(
             floor=settings.floor,
             temperature=round(settings.temperature * 100),
             uplift=_uplift(settings),
+            detector=_detector(settings),
         ),
         burst_pause_ms=settings.burst_pause_ms,
         attempts=settings.turn_attempts,
@@ -326,6 +329,17 @@ def _writers(settings: Settings, nearness: Nearness | None, metrics: WriterMetri
         now=clock,
         strays=None if nearness is None else nearness.strays,
     )
+
+
+def _detector(settings: Settings) -> Detector:
+    """What `staywell train anomaly` has learned of this shop; the shipped tables when there is nothing or it is damaged."""
+    path = settings.data_dir / anomaly.FILE
+    if path.exists():
+        try:
+            return Detector.load(path)
+        except ArtefactRefused as error:
+            log.error("anomaly_refused", reason=str(error))
+    return Detector.load()
 
 
 def _uplift(settings: Settings) -> UpliftModel | None:

@@ -45,7 +45,8 @@ def history_drivers(history: HistoryScore, churn_logit: float) -> list[Driver]:
         return []
     shares = dict.fromkeys(DRIVERS.values(), 0.0)
     for name, share in zip(FEATURES, history.contributions.tolist(), strict=True):
-        shares[DRIVERS[name]] += share
+        if name in DRIVERS:
+            shares[DRIVERS[name]] += share
     now = float(sigmoid(churn_logit))
     effects = {code: now - float(sigmoid(churn_logit - share)) for code, share in shares.items()}
     best = [code for code in sorted(effects, key=lambda c: -abs(effects[c])) if abs(effects[code]) >= 0.005][:SHOWN]

@@ -22,6 +22,7 @@ from assistant.escalation.store import DAY_MS
 from assistant.escalation.summary import summarise
 from assistant.policy import priors, wallet
 from assistant.policy.holdout import in_holdout
+from assistant.policy.unusual import of_features
 from assistant.storage.tables import (
     article,
     contact,
@@ -90,6 +91,7 @@ def build(connection: Connection, conversation_id: str, *, site_id: str, now: in
         "summary": summarise(events, {score.seq: score for score in scores}, row["locale"]),
         "reasons": [] if latest is None else _with_probabilities(latest.reasons),
         "drivers": [] if latest is None else latest.drivers,
+        "anomaly": of_features(decisions[-1]["features"], decisions[-1]["overrides"]) if decisions else None,
         "tried": [
             {"seq": made["seq"], "action": made["action"], "at": made["ts_decision"]}
             for made in decisions

@@ -16,6 +16,7 @@ from assistant.identity import audit
 from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.outcomes import store as outcomes
+from assistant.policy.unusual import of_features
 from assistant.storage.tables import agent, decision, outcome, review
 
 Verdict = Literal["right", "too_late", "not_needed", "wrong_action", "wrong_reason"]
@@ -81,7 +82,10 @@ def transcript(
     content = bundle.build(connection, conversation_id, site_id=site_id, now=now, render=render)
     made = bundle.decisions_of(connection, conversation_id)
     return content | {
-        "decisions": [{key: row[key] for key in _DECISION} for row in made],
+        "decisions": [
+            {key: row[key] for key in _DECISION} | {"anomaly": of_features(row["features"], row["overrides"])}
+            for row in made
+        ],
         "outcomes": _outcomes(connection, conversation_id, [row["id"] for row in made], site_id),
         "reviews": _reviews(connection, conversation_id),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, update
 
 from assistant.ids import new_id
-from assistant.policy import rules
+from assistant.policy import rules, unusual
 from assistant.policy.types import DecisionContext, Option
 from assistant.storage.tables import conversation, score, turn_vector
 from assistant.turns import context
@@ -20,6 +20,7 @@ from assistant.turns.look import Look, unhappy_replies
 from assistant.turns.options import Found, relevance
 from assistant.turns.ports import Unavailable
 from retrieval.documents import Band, kind_of
+from risk.anomaly.detector import Detector, Judgement
 from risk.types import RiskScore
 
 
@@ -159,26 +160,37 @@ def reasons(found: RiskScore | None) -> list[dict[str, Any]]:
     return [] if found is None else [{"reason": reason, "probability": p} for reason, p in found.reasons]
 
 
-def features(turn: Turn, evidence: Evidence, seen: Look, *, customer_value: int) -> dict[str, float | None]:
+def features(
+    turn: Turn, evidence: Evidence, seen: Look, *, customer_value: int, judged: Judgement | None = None
+) -> dict[str, float | None]:
     """What the decision sees: the model's history features and the policy's own inputs, prefixed `policy.`."""
     found = evidence.score
     served: dict[str, float | None] = {} if found is None else dict(found.features)
     dissatisfaction = None if found is None else found.dissatisfaction
-    return served | {
-        "policy.customer_value": customer_value,
-        "policy.dissatisfaction": dissatisfaction,
-        "policy.need_human": None if found is None else found.need_human,
-        "policy.clarifies": seen.clarifies,
-        "policy.unhappy_replies": unhappy_replies(seen, dissatisfaction, turn.repeats),
-        "policy.agents_available": seen.agents_available,
-        "policy.queue_length": seen.queue_length,
-        "policy.verified": float(turn.contact["verified"]),
-        "policy.best_relevance": max((relevance(candidate) for candidate in evidence.found.scripts), default=0.0),
-    }
+    unusual_behaviour = {} if judged is None else unusual.as_features(judged)
+    return (
+        served
+        | unusual_behaviour
+        | {
+            "policy.customer_value": customer_value,
+            "policy.dissatisfaction": dissatisfaction,
+            "policy.need_human": None if found is None else found.need_human,
+            "policy.clarifies": seen.clarifies,
+            "policy.unhappy_replies": unhappy_replies(seen, dissatisfaction, turn.repeats),
+            "policy.agents_available": seen.agents_available,
+            "policy.queue_length": seen.queue_length,
+            "policy.verified": float(turn.contact["verified"]),
+            "policy.best_relevance": max((relevance(candidate) for candidate in evidence.found.scripts), default=0.0),
+        }
+    )
 
 
-def versions(evidence: Evidence, policy: str, weighed: DecisionContext) -> dict[str, str]:
+def versions(
+    evidence: Evidence, policy: str, weighed: DecisionContext, detector: Detector | None = None
+) -> dict[str, str]:
     found = {} if evidence.score is None else dict(evidence.score.versions)
+    if detector is not None:
+        found["anomaly"] = detector.version
     return found | {
         "model": evidence.model,
         "encoder": evidence.fingerprint,

@@ -16,7 +16,7 @@ from assistant.conversations.store import NewEvent, append
 from assistant.escalation.store import escalate
 from assistant.ids import new_id
 from assistant.outcomes import log as decision_log
-from assistant.policy import priors
+from assistant.policy import priors, unusual
 from assistant.policy.abuse import why_no_benefit
 from assistant.policy.answers import agrees, offers_person
 from assistant.policy.decide import decide, version
@@ -35,6 +35,7 @@ from assistant.turns.records import Evidence
 from assistant.turns.replies import Facts, Reply, ReplyFault
 from assistant.writers.rephrasing import Worded
 from retrieval.documents import Script
+from risk.anomaly.detector import Detector
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Rules:
     floor: float
     temperature: int  # minor units
     uplift: Uplift | None = None  # None: the prior table
+    detector: Detector | None = None  # of unusual behaviour; None: nobody is found unusual
 
     @property
     def version(self) -> str:
@@ -119,8 +121,12 @@ def make(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, 
         return None
     seed = seed_for(law.secret, turn.job.conversation_id, turn.job.seq, law.version)
     customer_value = _customer_value(turn)
-    features = records.features(turn, evidence, seen, customer_value=customer_value)
-    situation = _situation(turn, evidence, seen, _learned(law, evidence, features), now)
+    judged = None if law.detector is None else law.detector.judge(turn.history, turn.at)
+    features = records.features(turn, evidence, seen, customer_value=customer_value, judged=judged)
+    suspect = why_no_benefit(seen.signals, turn.text, now)
+    if suspect is None and judged is not None and judged.unusual:
+        suspect = unusual.RULE
+    situation = _situation(turn, evidence, seen, _learned(law, evidence, features), suspect, now)
     table = options.build(evidence.found, situation)
     decision_id = new_id()
     facts = facts_of(turn)
@@ -157,7 +163,9 @@ def facts_of(turn: Turn) -> Facts:
     )
 
 
-def _situation(turn: Turn, evidence: Evidence, seen: Look, learned: Mapping[str, float], now: int) -> Situation:
+def _situation(
+    turn: Turn, evidence: Evidence, seen: Look, learned: Mapping[str, float], suspect: str | None, now: int
+) -> Situation:
     return Situation(
         band=evidence.band,
         prices=priors.PRICES.scaled(priors.SCALE.get(turn.site["currency"], 1.0)),
@@ -169,7 +177,7 @@ def _situation(turn: Turn, evidence: Evidence, seen: Look, learned: Mapping[str,
         wallet=seen.wallet,
         verified=turn.contact["verified"],
         waiting=_waiting(seen),
-        suspect=why_no_benefit(seen.signals, turn.text, now),
+        suspect=suspect,
         now=now,
         learned=learned,
     )
@@ -324,7 +332,7 @@ def _write(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, m
             **records.decision_columns(turn, evidence, now),
             "id": made.decision_id,
             "features": dict(made.features),
-            "versions": records.versions(evidence, decision.policy_version, made.weighed),
+            "versions": records.versions(evidence, decision.policy_version, made.weighed, law.detector),
             "eligible": [option.key for option in decision.eligible],
             "probabilities": list(decision.probabilities),
             "values": list(decision.values),

@@ -33,7 +33,8 @@ WIDTH = len(FEATURES)
 NAN = math.nan
 AHEAD_DAYS = 90  # of the purchases expected
 
-# Features that say the same thing share one driver: the sum of their SHAP values is exactly what the thing contributed.
+# Features that say the same thing share one driver: the sum of their SHAP values is exactly what the thing contributed. Visits
+# are learnt where a shop tells of them, but not told: the screens have no words for them.
 _KIN: dict[str, tuple[str, ...]] = {
     "overdue_ratio": ("over_last_gap", "over_max_gap"),
     "gap_median": ("gap_mean", "gap_long", "gap_max", "gap_first", "second_last_days", "third_last_days", "span_days"),
@@ -50,7 +51,9 @@ _KIN: dict[str, tuple[str, ...]] = {
     "returns": ("returns_90d",),
     "return_share": ("returns_per_order",),
 }
-DRIVERS: dict[str, str] = {name: name for name in FEATURES} | {kin: code for code, kins in _KIN.items() for kin in kins}
+_UNTOLD = ("visits_30d", "visit_days")
+DRIVERS: dict[str, str] = {kin: code for code, kins in _KIN.items() for kin in kins}
+DRIVERS |= {name: name for name in FEATURES if name not in DRIVERS and name not in _UNTOLD}
 
 # Which way each fact may move the risk. What passes while nobody orders (the silence grows, the windows empty) may only raise it:
 # a longer silence never looks better. A trend does not fit that law (it turns from unknown to known in passing) and is not learnt.

@@ -14,7 +14,7 @@ from assistant.outcomes.store import SOURCES, TYPES
 from assistant.policy.types import ActionKind
 from assistant.review.transcripts import Verdict
 from retrieval.documents import BANDS, REASONS
-from risk.history.features import FEATURES
+from risk.history.features import DRIVERS
 
 STRINGS = Path(__file__).parents[2] / "web" / "src" / "strings"
 LANGUAGES = ("en", "zh")
@@ -41,7 +41,7 @@ CODES = {
     "disposition_means": DISPOSITIONS,
     "outcome": sorted(TYPES),
     "source": sorted(SOURCES),
-    "driver_name": FEATURES,
+    "driver_name": sorted(set(DRIVERS.values())),
     # Only imports report rows, only a start refuses artefacts, only the log's own writer refuses decisions: no screen sees those.
     "error": sorted(error_codes() - {"bad_row", "bad_frame", "bad_artefact", "conflict", "unsound_decision"}),
 }
@@ -58,5 +58,7 @@ def test_codes_have_words(language: str, kind: str) -> None:
 def test_features_are_told_in_sentences(language: str) -> None:
     known = words(language)
     assert [
-        code for code in FEATURES if not known.get(f"driver.{code}") and not known.get(f"driver.{code}.other")
+        code
+        for code in sorted(set(DRIVERS.values()))
+        if not known.get(f"driver.{code}") and not known.get(f"driver.{code}.other")
     ] == []
