@@ -20,12 +20,15 @@ from retrieval.encoders import load as load_encoder
 from risk import artefact, registry
 from risk import evaluate as evaluation
 from risk import train as training
+from risk.anomaly import evaluate as anomaly_evaluation
+from risk.anomaly import train as anomaly_training
 from risk.artefact import Artefact
 from risk.conversation import data as conversation_data
 from risk.early_warning import curve
 from risk.embeddings import CachedEncoder
 from risk.errors import RiskError
 from risk.history import evaluate as history_evaluation
+from risk.history import train as history_training
 from risk.history.transactions import COLUMNS, parse_mapping
 from risk.history.transactions import read as read_transactions
 from risk.plots import alarm_curve
@@ -49,10 +52,15 @@ Base = Annotated[
     Path | None, typer.Option("--base", help="Model to take the other branch from. Default: the shipped one.")
 ]
 Name = Annotated[str, typer.Option("--name", help="The artefact's name.")]
-EncoderName = Annotated[str, typer.Option("--encoder", help="use, e5, packed:NAME, or a sentence-transformers name or folder.")]
+EncoderName = Annotated[
+    str, typer.Option("--encoder", help="use, e5, packed:NAME, or a sentence-transformers name or folder.")
+]
 Cache = Annotated[Path, typer.Option("--cache", help="Where vectors of texts are kept.")]
 Horizon = Annotated[str, typer.Option("--horizon", help="Label window, for example 90d.")]
 Seed = Annotated[int, typer.Option("--seed")]
+Augment = Annotated[
+    int, typer.Option("--augment", min=0, max=5, help="Noisy copies of each labelled conversation, in training only.")
+]
 Promote = Annotated[bool, typer.Option("--promote", help="Let the registry's pointer name the new artefact.")]
 TurnsOnly = Annotated[
     bool,
@@ -161,6 +169,11 @@ def train_conversations(
     cache: Cache = Path(".cache"),
     seed: Seed = training.SEED,
     promote: Promote = False,
+    augment: Augment = 0,
+    search: Annotated[
+        int, typer.Option("--search", min=0, help="Try so many settings first, each by a cross-validation (optuna).")
+    ] = 0,
+    tensorboard: Annotated[Path | None, typer.Option("--tensorboard", help="Write TensorBoard runs here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the conversation branch; the history branch is taken over from --base."""
@@ -168,7 +181,8 @@ def train_conversations(
         cached = CachedEncoder(load_encoder(encoder), cache)
         paths = [*data, *(more or [])]
         with progress() as report:
-            branch = training.train_conversations(paths, cached, seed, report)
+            options = training.Options(augment=augment, search=search, tensorboard=tensorboard)
+            branch = training.train_conversations(paths, cached, seed, report, options)
         model = training.assemble(name, cached.fingerprint, encoder, [branch], _base(base), seed)
         _finish(_with_spread(model, paths, cached), out, promote, as_json)
 
@@ -193,6 +207,24 @@ def train_history(
             branch = training.train_history(transactions, mapped, window, seed, report)
         model = training.assemble(name, kept.encoder, kept.encoder_name, [branch], kept, seed)
         _finish(model, out, promote, as_json)
+
+
+@train_app.command("anomaly")
+def train_anomaly(
+    transactions: Transactions,
+    out: Annotated[Path, typer.Option("--out", help="The file to write: anomaly.json in the data folder serves.")],
+    mapping: Map = "",
+    as_json: AsJson = False,
+) -> None:
+    """Learn what is usual in a shop, so that unusual behaviour gets no offers. Beside churn, never in it."""
+    with refusals():
+        histories = read_transactions(transactions, parse_mapping(mapping))
+        rows, customers = anomaly_training.population(histories, history_training.span(histories)[1])
+        detector = anomaly_training.fit(rows)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        detector.save(out)
+        learnt = {"version": detector.version, "customers": len(set(customers.tolist())), "moments": len(rows)}
+        answer({**learnt, "path": str(out)}, as_json, transactions.name)
 
 
 @train_app.callback(invoke_without_command=True)
@@ -273,13 +305,14 @@ def cross_validate_conversations(
     cache: Cache = Path(".cache"),
     seed: Seed = training.SEED,
     turns_only: TurnsOnly = False,
+    augment: Augment = 0,
     as_json: AsJson = False,
 ) -> None:
     """What training on these conversations would give, out of fold by conversation; nothing is written."""
     with refusals():
         cached = CachedEncoder(load_encoder(encoder), cache)
         with progress() as report:
-            readings = training.cross_validate([*data, *(more or [])], cached, seed, report)
+            readings = training.cross_validate([*data, *(more or [])], cached, seed, report, augment)
         answer(
             evaluation.out_of_fold_figures(readings, turns_only=turns_only, seed=seed),
             as_json,
@@ -306,3 +339,16 @@ def evaluate_history(
         with progress() as report:
             found = history_evaluation.figures(histories, moment, days(horizon), seed, origins=origins, report=report)
         answer(found, as_json, transactions.name)
+
+
+@evaluate_app.command("anomaly")
+def evaluate_anomaly(
+    transactions: Transactions,
+    mapping: Map = "",
+    seed: Seed = training.SEED,
+    as_json: AsJson = False,
+) -> None:
+    """How well injected abusers stand out among customers that the tables have not seen, and who is gated wrongly."""
+    with refusals():
+        histories = read_transactions(transactions, parse_mapping(mapping))
+        answer(anomaly_evaluation.figures(histories, seed), as_json, transactions.name)

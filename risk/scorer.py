@@ -170,10 +170,15 @@ class ChampionScorer:
         return replace(after, chat=self._fusion.said(state.chat, v, features, after, seq))
 
     def alone(self, state: ServedState, history: History | None, as_of: int) -> dict[str, float]:
-        """What each side of a fusion says by itself, see `FusionModel.alone`; raises `ModelFault` when the model has none."""
+        """What each side of a fusion says by itself, see `FusionModel.alone`, and `cold_start`, the logit of churn without it.
+
+        Raises `ModelFault` when the model has no fusion.
+        """
         if self._fusion is None or state.chat is None:
             raise ModelFault("the model has no fusion")
-        return self._fusion.alone(state.chat, history, as_of)
+        past = self._history.score(history, as_of)
+        cold = self._cold.combine(past.churn, past.low, past.high, state.shift)[0]
+        return {**self._fusion.alone(state.chat, history, as_of), "cold_start": float(logit(cold))}
 
     def score(self, state: Any, history: History | None, as_of: int) -> RiskScore:
         """The score after the last contact message. How both branches meet: `risk.fusion.model` where the model has learnt it,
@@ -235,6 +240,7 @@ def heads_of(settings: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -
         beta=(a, b, c),
         ahead_weight=np.asarray(tensors["ahead_weight"], dtype=np.float64),
         whole_weight=np.asarray(tensors["whole_weight"], dtype=np.float64),
+        net_share=float(settings["net_share"]),
     )
 
 

@@ -16,12 +16,14 @@ from risk.bands import Bands
 from risk.calibration import logit, sigmoid
 from risk.cold_start import ColdStart
 from risk.conversation import data as conversation_data
+from risk.conversation.knobs import OTHER_FOLDS, Knobs
 from risk.conversation.readings import Readings
 from risk.embeddings import CachedEncoder
 from risk.errors import DataRefused, ExtraMissing
 from risk.history import train as history_train
 from risk.history import transactions
 from risk.registry import bands_path
+from risk.runs import recording
 from risk.scorer import ChampionScorer
 from risk.types import Vector
 
@@ -72,31 +74,68 @@ def _labelled(paths: Sequence[Path]) -> list[conversation_data.Conversation]:
     return conversations
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the conversation model is trained, beyond its data and its seed."""
+
+    augment: int = 0  # noisy copies of each labelled conversation
+    search: int = 0  # trials of other knobs first
+    tensorboard: Path | None = None  # where curves are written
+
+
 def cross_validate(
-    paths: Sequence[Path], encoder: CachedEncoder, seed: int = SEED, report: Report = silent
+    paths: Sequence[Path],
+    encoder: CachedEncoder,
+    seed: int = SEED,
+    report: Report = silent,
+    augment: int = 0,
 ) -> Readings:
     """Readings out of fold of a conversation model trained on these files. Raises `DataRefused`, `ExtraMissing`."""
     conversation_train = _conversation_training()
     conversations = _labelled(paths)
-    texts = [m.text for c in [*conversations, *conversation_train.anchors()] for m in c.messages]
-    lookup = encoder.lookup(texts, lambda done, total: report("encode", done, total))
+    knobs = Knobs(augment=augment)
+    lookup = encoder.lookup(
+        conversation_train.texts(conversations, knobs, seed), lambda done, total: report("encode", done, total)
+    )
     _, readings = conversation_train.cross_validate(
-        conversations, lookup, seed, lambda done, total: report("cross-validation", done, total)
+        conversations, lookup, seed, lambda done, total: report("cross-validation", done, total), knobs
     )
     return cast(Readings, readings)
 
 
 def train_conversations(
-    paths: Sequence[Path], encoder: CachedEncoder, seed: int = SEED, report: Report = silent
+    paths: Sequence[Path],
+    encoder: CachedEncoder,
+    seed: int = SEED,
+    report: Report = silent,
+    options: Options | None = None,
 ) -> Branch:
     """The conversation model and the reason heads from JSONL files. Raises `DataRefused`, `ExtraMissing`."""
     conversation_train = _conversation_training()
+    chosen = options or Options()
     conversations = _labelled(paths)
-    texts = [m.text for c in [*conversations, *conversation_train.anchors()] for m in c.messages]
-    lookup = encoder.lookup([*texts, *reasons.texts()], lambda done, total: report("encode", done, total))
-    trained = conversation_train.train(
-        conversations, lookup, seed, lambda done, total: report("conversation model", done, total)
-    )
+    knobs = Knobs(augment=chosen.augment)
+    needed = [*conversation_train.texts(conversations, knobs, seed), *reasons.texts()]
+    if chosen.search:
+        needed += conversation_train.texts(conversations, knobs, seed + OTHER_FOLDS)
+    lookup = encoder.lookup(needed, lambda done, total: report("encode", done, total))
+    with recording(chosen.tensorboard) as record:
+        tried: list[dict[str, Any]] = []
+        if chosen.search:
+            from risk.conversation.search import search
+
+            knobs, tried = search(
+                conversations,
+                lookup,
+                chosen.search,
+                seed,
+                knobs,
+                lambda done, total: report("search", done, total),
+                record,
+            )
+        trained = conversation_train.train(
+            conversations, lookup, seed, lambda done, total: report("conversation model", done, total), knobs, record
+        )
     own = [m.text for c in conversations for m in c.messages if m.role == "contact"]
     report("reason heads", 0, 1)
     head, reason_figures = reasons.train(own, lookup, seed)
@@ -110,12 +149,18 @@ def train_conversations(
         tensors.update({f"conversation.{m}.{part}": value for part, value in member.items()})
     settings = {
         "members": len(trained.members),
-        "heads": {"temperature": heads.temperature, "ratio": heads.ratio, "beta": list(heads.beta)},
+        "heads": {
+            "temperature": heads.temperature,
+            "ratio": heads.ratio,
+            "beta": list(heads.beta),
+            "net_share": heads.net_share,
+        },
         "cold_start": replace(ColdStart(), base=trained.base).as_json(),
         "alarms": trained.alarms,
     }
     metrics = {"conversations": trained.metrics, "reasons": reason_figures}
-    description = {"conversations": {"files": described(paths), **trained.description}}
+    searched = {"search": tried} if tried else {}
+    description = {"conversations": {"files": described(paths), **trained.description, **searched}}
     return Branch(tensors, settings, metrics, description, lexicon=trained.lexical.vocabulary)
 
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 (the usual name)
 
+from risk.conversation.habits import HABITS, Floats
+from risk.conversation.knobs import Knobs
 from risk.conversation.net import Net
 from risk.text import WIDTH
 from risk.types import Vector
 
 WARM_UP = 4  # epochs on the conversations that only have a label of the whole
-EPOCHS = 12
 BATCH = 16
-RATE = 2e-3
 DECAY = 1e-2
 SMOOTHING = 0.05  # of labels: annotators disagree
 MEAN_WEIGHT = 0.3
@@ -32,6 +32,7 @@ class Encoded:
     features: Vector
     levels: NDArray[np.int64]
     mean: float
+    shares: Floats  # [HABITS]: how likely each habit made the labels
     weight: float = 1.0
 
 
@@ -45,7 +46,7 @@ def _padded(rows: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor, Tensor, Te
         n = len(row.levels)
         vectors[i, :n], features[i, :n], levels[i, :n] = row.vectors, row.features, row.levels
         means[i, n - 1] = row.mean
-    weights = np.array([r.weight for r in rows], np.float32)
+    weights = np.stack([r.weight * r.shares for r in rows]).astype(np.float32)
     return tuple(torch.from_numpy(a) for a in (vectors, features, levels, means, weights))  # type: ignore[return-value]
 
 
@@ -56,32 +57,40 @@ def _loss(net: Net, rows: Sequence[Encoded]) -> Tensor:
     total: Tensor = level_logits.sum() * 0.0
     known = levels >= 0
     if known.any():
-        each = weights[:, None].expand_as(levels)[known]
-        loss = F.cross_entropy(level_logits[known], levels[known], reduction="none", label_smoothing=SMOOTHING)
-        total = total + (loss * each).mean()
+        each = weights[:, None].expand(*levels.shape, HABITS)[known]
+        target = levels[known][:, None].expand(-1, HABITS)
+        loss = F.cross_entropy(level_logits[known].mT, target, reduction="none", label_smoothing=SMOOTHING)
+        total = total + (loss * each).sum(1).mean()
     known = ~torch.isnan(means)
     if known.any():
         total = total + MEAN_WEIGHT * F.mse_loss(mean_values[known], means[known])
     return total
 
 
-def fit(rows: Sequence[Encoded], seed: int, tick: Callable[[], None]) -> Net:
-    """One seeded network. First the rows that only have a label of the whole, then those with labelled turns."""
+def fit(rows: Sequence[Encoded], seed: int, knobs: Knobs, tick: Callable[[str, float], None]) -> Net:
+    """One seeded network. First the rows that only have a label of the whole, then those with labelled turns.
+
+    `tick(stage, loss)` is called after each epoch.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     stacked = np.concatenate([r.features for r in rows])
     mean = stacked.mean(0).astype(np.float32)
     scale = (1 / np.maximum(stacked.std(0), 0.05)).astype(np.float32)
-    net = Net(rows[0].vectors.shape[1], mean, scale)
+    net = Net(rows[0].vectors.shape[1], mean, scale, knobs.dropout)
     labelled = [r for r in rows if (r.levels >= 0).any()]
     whole = [r for r in rows if not (r.levels >= 0).any() and not np.isnan(r.mean)]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
-    plan = [(whole, WARM_UP, 4 * BATCH), (labelled, EPOCHS, BATCH)] if whole else [(labelled, EPOCHS, BATCH)]
-    steps = sum(epochs * -(-len(part) // size) for part, epochs, size in plan)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=max(steps, 1), pct_start=0.15)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=knobs.rate, weight_decay=DECAY)
+    plan = [("whole", whole, WARM_UP, 4 * BATCH)] if whole else []
+    plan.append(("turns", labelled, knobs.epochs, BATCH))
+    steps = sum(epochs * -(-len(part) // size) for _, part, epochs, size in plan)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=knobs.rate, total_steps=max(steps, 1), pct_start=0.15
+    )
     net.train()
-    for part, epochs, size in plan:
+    for stage, part, epochs, size in plan:
         for _ in range(epochs):
+            losses = []
             order = rng.permutation(len(part))
             for start in range(0, len(part), size):
                 chosen = [part[i] for i in order[start : start + size]]
@@ -89,10 +98,11 @@ def fit(rows: Sequence[Encoded], seed: int, tick: Callable[[], None]) -> Net:
                     chosen += [whole[i] for i in rng.integers(0, len(whole), BATCH)]
                 loss = _loss(net, chosen)
                 optimiser.zero_grad()
+                losses.append(loss.item())
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()
-            tick()
+            tick(stage, float(np.mean(losses)))
     net.eval()
     return net

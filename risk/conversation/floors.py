@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from risk.calibration import softmax
 from risk.conversation import lexical
-from risk.conversation.lexical import Lexical, Turn, grams
+from risk.conversation.knobs import FLOOR
+from risk.conversation.lexical import NO_VECTOR, Lexical, Turn, grams
 from risk.text import WIDTH
 from risk.types import Vector
 
@@ -46,7 +47,7 @@ class Floors:
         """Level probabilities [3] of one turn by each floor."""
         surface = ((features - self.mean) * self.scale) @ self.surface_dense + self.surface_bias
         return {
-            "tfidf": softmax(self.tfidf.logits(grams(text), np.zeros(WIDTH, np.float32))),
+            "tfidf": softmax(self.tfidf.logits(grams(text), np.zeros(WIDTH, np.float32), NO_VECTOR)),
             "surface": softmax(surface),
         }
 
@@ -54,15 +55,15 @@ class Floors:
 def fit_floors(turns: Sequence[Turn], closing: Sequence[int]) -> Floors:
     """Train both floors on labelled turns; `closing` are the ratings of whole conversations."""
     nothing = np.zeros(WIDTH, np.float32)
-    tfidf = lexical.fit([replace(t, features=nothing) for t in turns])
-    surface = lexical.fit([replace(t, text="") for t in turns])
+    tfidf = lexical.fit([replace(t, features=nothing, vector=NO_VECTOR) for t in turns], knobs=FLOOR)
+    surface = lexical.fit([replace(t, text="", vector=NO_VECTOR) for t in turns], knobs=FLOOR)
     counts = np.bincount(closing, minlength=3) + 1.0 if closing else np.ones(3)
     # every turn of the surface floor has the same n-grams, those of an empty text: they are part of its offset
     places, values = surface.row(grams(""))
-    offset = surface.bias + (np.asarray(values, np.float32) @ surface.weight[places] if places else 0)
+    offset = surface.bias[0] + (np.asarray(values, np.float32) @ surface.weight[places, 0] if places else 0)
     return Floors(
         tfidf,
-        surface.dense,
+        np.ascontiguousarray(surface.dense[:, 0]),
         np.asarray(offset, np.float32),
         surface.mean,
         surface.scale,

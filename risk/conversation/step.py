@@ -1,13 +1,13 @@
 """The conversation model as it is served: numpy only, one step a message.
 
-Two readers look at every turn. A linear one reads its characters (`risk.conversation.lexical`). An ensemble of small GRUs
-reads the message's vector and its turn features, and remembers. A GRU step is
+Two readers look at every turn. A linear one reads its characters, its vector and its features (`risk.conversation.lexical`). An
+ensemble of small GRUs reads the vector and the features, and remembers. A GRU step is
 
     r = σ(W_r x + U_r h),  z = σ(W_z x + U_z h),  n = tanh(W_n x + r ⊙ (U_n h + b)),  h' = (1 − z) ⊙ n + z ⊙ h
 
-(Cho et al., 2014, in the variant of torch.nn.GRU, against which the tests hold it). The level of a turn is the mean of both
-readers' logits. What is foreseen, and what the contact would say of the whole, are small readouts of these logits now,
-one turn ago, and smoothed.
+(Cho et al., 2014, in the variant of torch.nn.GRU, against which the tests hold it). Both answer for each habit of annotators
+(`risk.conversation.habits`); the level of a turn is their weighted mean, put together over the habits. What is foreseen, and what
+the contact would say of the whole, are small readouts of these logits now, one turn ago, and smoothed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from risk.calibration import beta_inputs, sigmoid, softmax
 from risk.conversation.lexical import Lexical, grams
+from risk.conversation.mixing import centred, marginal
 from risk.text import WIDTH
 from risk.types import Message, Vector
 
@@ -65,6 +66,7 @@ class Heads:
     beta: tuple[float, float, float]  # calibration of the odds of dissatisfaction
     ahead_weight: Floats  # [READOUT + 1], the last is the offset
     whole_weight: Floats  # [3, READOUT + 1]
+    net_share: float  # of the recurrent reader in the level of a turn
 
     def bad_score(self, logits: Floats) -> Floats:
         """Log odds of dissatisfaction under balanced priors, from level logits [..., 3]; monotone in the probability.
@@ -85,6 +87,11 @@ def readout(now: Sequence[float], earlier: Sequence[float], smoothed: Sequence[f
     return np.array([*now, *earlier, *smoothed, sentiment, 1.0], dtype=np.float64)
 
 
+def together(recurrent: Floats, linear: Floats, prior: Vector, net_share: float) -> Floats:
+    """Both readers' centred logits [.., habits, 3] as one centred reading [.., 3]."""
+    return marginal(net_share * recurrent + (1 - net_share) * linear, prior)
+
+
 def smooth(before: Sequence[float], now: Sequence[float], first: bool) -> tuple[float, ...]:
     """Exponentially smoothed logits; the first turn starts them."""
     if first:
@@ -102,11 +109,15 @@ class ConversationModel:
                 raise ValueError(f"the conversation model lacks {', '.join(missing)}")
             if member["norm.mean"].shape != (WIDTH,):
                 raise ValueError("the conversation model was trained on other turn features than this version computes")
+            if member["level.bias"].shape != (3 * len(lexical.prior),):
+                raise ValueError("the recurrent reader knows other habits of annotators than the linear one")
         if heads.ahead_weight.shape != (READOUT + 1,) or heads.whole_weight.shape != (3, READOUT + 1):
             raise ValueError("the readouts have another shape than this version's")
         self._members = [
             {name: np.ascontiguousarray(member[name], dtype=np.float32) for name in TENSORS} for member in members
         ]
+        if lexical.vector_mean.shape[0] != members[0]["proj.weight"].shape[1]:
+            raise ValueError("the linear reader was trained on vectors of another length")
         self._lexical = lexical
         self._heads = heads
         self.dim = int(members[0]["proj.weight"].shape[1])
@@ -123,16 +134,17 @@ class ConversationModel:
         hidden = np.stack([_step(m, h, vector, features) for m, h in zip(self._members, state.hidden, strict=True)])
         if message.role != "contact":
             return replace(state, hidden=hidden)
-        lexical = self._lexical.logits(grams(message.text), features)
-        now = tuple(float(v) for v in (self.level_logits(hidden) + lexical) / 2)
+        linear = self._lexical.by_habit(grams(message.text), features, vector)
+        now = tuple(
+            float(v) for v in together(self.level_logits(hidden), linear, self._lexical.prior, self._heads.net_share)
+        )
         smoothed = smooth(state.smoothed, now, state.turns == 0)
         return ConversationState(hidden, now, state.now, smoothed, state.turns + 1)
 
     def level_logits(self, hidden: Vector) -> Floats:
-        """Centred mean level logits of the GRUs, float64 [3]."""
+        """Centred mean level logits of the GRUs for each habit, float64 [habits, 3]."""
         each = [m["level.weight"] @ h + m["level.bias"] for m, h in zip(self._members, hidden, strict=True)]
-        logits = np.mean(each, axis=0).astype(np.float64)
-        return np.asarray(logits - logits.mean())
+        return centred(np.mean(each, axis=0).reshape(-1, 3))
 
     def sentiment(self, hidden: Vector) -> float:
         """Mean of the ensemble's expected satisfaction with the whole."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,32 @@ from numpy.typing import NDArray
 from risk.calibration import fit_beta, softmax, temperature
 from risk.conversation import lexical
 from risk.conversation.anchors import ANCHORS
+from risk.conversation.augment import all_copies
 from risk.conversation.data import DISSATISFIED, NEUTRAL, SATISFIED, Conversation, folds
-from risk.conversation.fit import EPOCHS, WARM_UP, Encoded, fit
+from risk.conversation.fit import WARM_UP, Encoded, fit
 from risk.conversation.floors import Floors, fit_floors
+from risk.conversation.guards import refuse_label_copies
+from risk.conversation.habits import Floats, shares
+from risk.conversation.knobs import Knobs
 from risk.conversation.lexical import Lexical
+from risk.conversation.mixing import centred
 from risk.conversation.net import Net, export
 from risk.conversation.readings import Readings, measure, targets
-from risk.conversation.step import READOUT, Heads, readout, smooth
+from risk.conversation.step import READOUT, Heads, readout, smooth, together
 from risk.early_warning import thresholds
 from risk.text import TextState, observe
 from risk.types import Message, Vector
 
 FOLDS = 5
-FOLD_MEMBERS = 2  # networks a fold: the final ensemble is a little better than what is measured
+FOLD_MEMBERS = 1  # networks a fold: the final ensemble is a little better than what is measured
 MEMBERS = 3
 ANCHOR_WEIGHT = 0.3
+COPY_WEIGHT = 0.5  # of a noisy copy
+DEFAULT = Knobs()
 
 Progress = Callable[[int, int], None]
 Tick = Callable[[], None]
+Record = Callable[[str, str, float, int], None]  # run, figure, value, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +52,70 @@ class Prepared:
     turns: list[lexical.Turn | None]  # what the linear reader sees at each message; None at replies
     weight: float = 1.0
 
-    def read(self, model: Lexical) -> Vector:
-        """The linear reader's logits at each message, float32 [t, 3]; 0 at replies."""
-        found = np.zeros((len(self.turns), 3), np.float32)
+    def read(self, model: Lexical) -> NDArray[np.float64]:
+        """The linear reader's logits at each message for each habit, [t, habits, 3]; 0 at replies."""
+        found = np.zeros((len(self.turns), len(model.prior), 3))
         for i, turn in enumerate(self.turns):
             if turn is not None:
-                found[i] = model.logits(turn.grams, turn.features)
+                found[i] = model.by_habit(turn.grams, turn.features, turn.vector)
         return found
 
-    def encoded(self) -> Encoded:
-        """Arrays for the recurrent reader."""
+    def encoded(self, shares: Floats) -> Encoded:
+        """Arrays for the recurrent reader; `shares` [HABITS] of the habits in this conversation's labels."""
         c = self.conversation
         levels = np.array([-1 if level is None else level for level in c.levels], dtype=np.int64)
         mean = float("nan") if c.mean is None else c.mean
-        return Encoded(self.vectors, self.features, levels, mean, self.weight)
+        return Encoded(self.vectors, self.features, levels, mean, shares, self.weight)
 
 
-def prepare(conversation: Conversation, lookup: Mapping[str, Vector], weight: float = 1.0) -> Prepared:
-    """One conversation as arrays; `lookup` holds a vector for each of its texts."""
+def prepare(conversation: Conversation, lookup: Mapping[str, Vector], weight: float = 1.0, group: int = 0) -> Prepared:
+    """One conversation as arrays; `lookup` holds a vector for each of its texts, `group` numbers it."""
     state, rows = TextState(), []
+    vectors = np.stack([lookup[m.text] for m in conversation.messages])
     for message in conversation.messages:
         state, features = observe(state, message)
         rows.append(features)
     turns = [
-        lexical.Turn(message.text, features, -1 if level is None else level, weight)
+        lexical.Turn(message.text, features, vector, -1 if level is None else level, weight, group)
         if message.role == "contact"
         else None
-        for message, features, level in zip(conversation.messages, rows, conversation.levels, strict=True)
+        for message, features, vector, level in zip(
+            conversation.messages, rows, vectors, conversation.levels, strict=True
+        )
     ]
-    vectors = np.stack([lookup[m.text] for m in conversation.messages])
     return Prepared(conversation, vectors, np.stack(rows), turns, weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Everything that a training reads, as arrays; the conversations numbered."""
+
+    rows: list[Prepared]  # the conversations that have messages
+    copies: list[list[Prepared]]  # of each: its noisy copies
+    extra: list[Prepared]  # anchors: always in training, never measured
+
+    @staticmethod
+    def of(conversations: Sequence[Conversation], lookup: Mapping[str, Vector], knobs: Knobs, seed: int) -> Corpus:
+        """`lookup` must hold all of `texts`."""
+        used = [c for c in conversations if c.messages]
+        rows = [prepare(c, lookup, 1.0, number) for number, c in enumerate(used)]
+        made = [
+            [prepare(copy, lookup, COPY_WEIGHT, number) for copy in found]
+            for number, found in enumerate(all_copies(used, knobs.augment, seed))
+        ]
+        extra = [prepare(c, lookup, ANCHOR_WEIGHT, len(rows) + number) for number, c in enumerate(anchors())]
+        return Corpus(rows, made, extra)
+
+    def learnt(self, without: Callable[[int], bool] = lambda number: False) -> list[Prepared]:
+        """What is learnt from when the numbered conversations are held out, with their copies."""
+        kept = [number for number in range(len(self.rows)) if not without(number)]
+        return [*(self.rows[n] for n in kept), *(c for n in kept for c in self.copies[n]), *self.extra]
+
+
+def texts(conversations: Sequence[Conversation], knobs: Knobs, seed: int) -> list[str]:
+    """All texts whose vectors a training needs."""
+    made = [copy for found in all_copies(conversations, knobs.augment, seed) for copy in found]
+    return [m.text for c in [*conversations, *made, *anchors()] for m in c.messages]
 
 
 def labelled_turns(rows: Sequence[Prepared]) -> list[lexical.Turn]:
@@ -89,23 +132,43 @@ def anchors() -> list[Conversation]:
     ]
 
 
-def fit_readers(rows: Sequence[Prepared], seeds: Sequence[int], tick: Tick) -> tuple[Lexical, list[Net]]:
+def unrecorded(run: str, figure: str, value: float, step: int) -> None:
+    """A `Record` that keeps nothing."""
+
+
+def fit_readers(
+    rows: Sequence[Prepared], seeds: Sequence[int], knobs: Knobs, tick: Tick, record: Record, run: str
+) -> tuple[Lexical, list[Net]]:
     """Both readers from the same rows: one linear, and a recurrent one for each seed."""
-    linear = lexical.fit(labelled_turns(rows))
+    turns = labelled_turns(rows)
+    found = shares(turns, knobs)
+    linear = lexical.fit(turns, found, knobs)
     tick()
-    encoded = [r.encoded() for r in rows]
-    return linear, [fit(encoded, seed, tick) for seed in seeds]
+    of_group = {turn.group: share for turn, share in zip(turns, found, strict=True)}
+    group = [next((t.group for t in r.turns if t is not None), -1) for r in rows]
+    encoded = [r.encoded(of_group.get(g, linear.prior)) for r, g in zip(rows, group, strict=True)]
+    nets = []
+    for member, seed in enumerate(seeds):
+        steps = count()
+
+        def after(stage: str, loss: float, member: int = member, steps: Iterator[int] = steps) -> None:
+            record(f"{run}/net-{member}", f"loss/{stage}", loss, next(steps))
+            tick()
+
+        nets.append(fit(encoded, seed, knobs, after))
+    return linear, nets
 
 
-def predict(model: Lexical, nets: Sequence[Net], row: Prepared) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def predict(
+    model: Lexical, nets: Sequence[Net], row: Prepared, net_share: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """After each message: centred level logits of both readers together [t, 3], and the sentiment [t]."""
     vectors, features = torch.from_numpy(row.vectors)[None], torch.from_numpy(row.features)[None]
     with torch.no_grad():
         outs = [net(vectors, features) for net in nets]
-    levels = np.asarray(np.mean([o[0][0].numpy() for o in outs], axis=0), dtype=np.float64)
-    levels -= levels.mean(axis=1, keepdims=True)
+    levels = centred(np.mean([o[0][0].numpy() for o in outs], axis=0))
     sentiment = np.asarray(np.mean([o[1][0].numpy() for o in outs], axis=0), dtype=np.float64)
-    return (levels + row.read(model)) / 2, sentiment
+    return together(levels, row.read(model), model.prior, net_share), sentiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +182,19 @@ class OutOfFold:
     group: NDArray[np.int64]
 
 
-def out_of_fold(rows: Sequence[Prepared], extra: Sequence[Prepared], seed: int, tick: Tick) -> OutOfFold:
-    """Cross-validation by conversation. `extra` rows (anchors) are always in training, never measured."""
+def out_of_fold(corpus: Corpus, knobs: Knobs, seed: int, tick: Tick, record: Record) -> OutOfFold:
+    """Cross-validation by conversation."""
+    rows = corpus.rows
     fold = folds([r.conversation for r in rows], FOLDS, seed)
     inputs, labels = [], []
     for k in range(FOLDS):
-        learnt = [r for r, f in zip(rows, fold, strict=True) if f != k] + list(extra)
-        model, nets = fit_readers(learnt, [seed + k + 50 * m for m in range(FOLD_MEMBERS)], tick)
+        learnt = corpus.learnt(lambda number, k=k: fold[number] == k)  # type: ignore[misc]
+        seeds = [seed + k + 50 * m for m in range(FOLD_MEMBERS)]
+        model, nets = fit_readers(learnt, seeds, knobs, tick, record, f"fold-{k}")
         for number, (row, f) in enumerate(zip(rows, fold, strict=True)):
             if f != k or all(level is None for level in row.conversation.levels):
                 continue
-            logits, sentiment = predict(model, nets, row)
+            logits, sentiment = predict(model, nets, row, knobs.net_share)
             wanted = targets(row.conversation)
             earlier: tuple[float, ...] = (0.0, 0.0, 0.0)
             smoothed: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -161,7 +226,7 @@ def _readout_weights(x: NDArray[np.float64], y: NDArray[np.int64], classes: int)
     return weight
 
 
-def fit_heads(oof: OutOfFold, keep: NDArray[np.bool_] | None = None) -> Heads:
+def fit_heads(oof: OutOfFold, knobs: Knobs, keep: NDArray[np.bool_] | None = None) -> Heads:
     """Calibration and readouts from the predictions out of fold; `keep` leaves rows out, for nested measurement."""
     use = np.ones(len(oof.level), bool) if keep is None else keep
     known = use & (oof.level >= 0)
@@ -173,6 +238,7 @@ def fit_heads(oof: OutOfFold, keep: NDArray[np.bool_] | None = None) -> Heads:
         (1.0, 1.0, 0.0),
         np.zeros(READOUT + 1),
         np.zeros((3, READOUT + 1)),
+        knobs.net_share,
     )
     beta = fit_beta(plain.bad_score(logits), (level == DISSATISFIED).astype(float))
     ahead, whole = use & (oof.ahead >= 0), use & (oof.whole >= 0)
@@ -183,17 +249,18 @@ def fit_heads(oof: OutOfFold, keep: NDArray[np.bool_] | None = None) -> Heads:
         beta=beta,
         ahead_weight=_readout_weights(oof.inputs[ahead], oof.ahead[ahead], 2)[0] if ahead.any() else none[0],
         whole_weight=_readout_weights(oof.inputs[whole], oof.whole[whole], 3) if whole.any() else none,
+        net_share=knobs.net_share,
     )
 
 
-def read_out(oof: OutOfFold, seed: int) -> Readings:
+def read_out(oof: OutOfFold, knobs: Knobs, seed: int) -> Readings:
     """Readings out of fold of the readers, with heads that have not seen the conversation either (nested)."""
     fold = np.random.default_rng(seed).permutation(int(oof.group.max()) + 1) % FOLDS
     n = len(oof.level)
     levels, bad, ahead, whole = np.zeros((n, 3)), np.zeros(n), np.zeros(n), np.zeros((n, 3))
     for k in range(FOLDS):
         part = fold[oof.group] == k
-        heads = fit_heads(oof, ~part)
+        heads = fit_heads(oof, knobs, ~part)
         x = oof.inputs[part]
         levels[part] = softmax(x[:, :3] / heads.temperature)
         bad[part] = heads.dissatisfaction(x[:, :3])
@@ -217,24 +284,28 @@ class TrainedConversation:
 
 
 def cross_validate(
-    conversations: Sequence[Conversation], lookup: Mapping[str, Vector], seed: int, progress: Progress | None = None
+    conversations: Sequence[Conversation],
+    lookup: Mapping[str, Vector],
+    seed: int,
+    progress: Progress | None = None,
+    knobs: Knobs = DEFAULT,
+    record: Record = unrecorded,
 ) -> tuple[OutOfFold, Readings]:
     """Predictions and readings out of fold, without the final fit."""
     torch.set_num_threads(1)
-    rows = [prepare(c, lookup) for c in conversations if c.messages]
-    extra = [prepare(c, lookup, ANCHOR_WEIGHT) for c in anchors()]
-    oof = out_of_fold(rows, extra, seed, _ticker(FOLDS, FOLD_MEMBERS, rows, progress))
-    return oof, read_out(oof, seed)
+    corpus = Corpus.of(conversations, lookup, knobs, seed)
+    refuse_label_copies(labelled_turns(corpus.rows))
+    oof = out_of_fold(corpus, knobs, seed, _ticker(FOLDS, FOLD_MEMBERS, corpus, knobs, progress), record)
+    return oof, read_out(oof, knobs, seed)
 
 
-def _ticker(fits: int, nets: int, rows: Sequence[Prepared], progress: Progress | None) -> Tick:
-    staged = any(r.conversation.mean is not None for r in rows)
-    total = fits * (1 + nets * (EPOCHS + (WARM_UP if staged else 0)))
-    done = 0
+def _ticker(fits: int, nets: int, corpus: Corpus, knobs: Knobs, progress: Progress | None) -> Tick:
+    staged = any(r.conversation.mean is not None for r in corpus.rows)
+    total = fits * (1 + nets * (knobs.epochs + (WARM_UP if staged else 0)))
+    steps = count(1)
 
     def tick() -> None:
-        nonlocal done
-        done += 1
+        done = next(steps)
         if progress is not None:
             progress(done, total)
 
@@ -242,20 +313,27 @@ def _ticker(fits: int, nets: int, rows: Sequence[Prepared], progress: Progress |
 
 
 def train(
-    conversations: Sequence[Conversation], lookup: Mapping[str, Vector], seed: int, progress: Progress | None = None
+    conversations: Sequence[Conversation],
+    lookup: Mapping[str, Vector],
+    seed: int,
+    progress: Progress | None = None,
+    knobs: Knobs = DEFAULT,
+    record: Record = unrecorded,
 ) -> TrainedConversation:
-    """Cross-validate, then fit the readers on everything. `lookup` must hold the anchors' texts too."""
-    oof, readings = cross_validate(conversations, lookup, seed, progress)
-    rows = [prepare(c, lookup) for c in conversations if c.messages]
-    extra = [prepare(c, lookup, ANCHOR_WEIGHT) for c in anchors()]
+    """Cross-validate, then fit the readers on everything. `lookup` must hold all of `texts`."""
+    oof, readings = cross_validate(conversations, lookup, seed, progress, knobs, record)
+    corpus = Corpus.of(conversations, lookup, knobs, seed)
     seeds = [seed + 100 + m for m in range(MEMBERS)]
-    linear, nets = fit_readers(rows + extra, seeds, _ticker(1, MEMBERS, rows, progress))
+    tick = _ticker(1, MEMBERS, corpus, knobs, progress)
+    linear, nets = fit_readers(corpus.learnt(), seeds, knobs, tick, record, "final")
     labelled = oof.level >= 0
     return TrainedConversation(
         lexical=linear,
         members=[export(net) for net in nets],
-        heads=fit_heads(oof),
-        floors=fit_floors(labelled_turns(rows + extra), [c.level for c in conversations if c.level is not None]),
+        heads=fit_heads(oof, knobs),
+        floors=fit_floors(
+            labelled_turns([*corpus.rows, *corpus.extra]), [c.level for c in conversations if c.level is not None]
+        ),
         alarms=thresholds(readings, seed),
         base=float((oof.level[labelled] == DISSATISFIED).mean()),
         metrics={**measure(readings, seed=seed), "turns_only": measure(readings.turns_only(), seed=seed)},
@@ -263,6 +341,7 @@ def train(
             "conversations": len(conversations),
             "labelled_turns": int(labelled.sum()),
             "closing_ratings": int((oof.whole >= 0).sum()),
+            "knobs": knobs.as_json(),
             "languages": sorted({c.language for c in conversations}),
             "split": f"{FOLDS} folds by conversation (clones and translations of one original together); "
             f"an ensemble of {MEMBERS} is then fitted on all",
