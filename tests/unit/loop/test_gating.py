@@ -69,13 +69,15 @@ def decisions(made: list[Case]) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> files.Dataset:
-    made = cases()
-    folder = tmp_path_factory.mktemp("training")
+def write(folder: Path, made: list[Case]) -> files.Dataset:
     return files.read(
         files.write(folder, site="demo", as_of=NOW, horizon_days=90, decisions=decisions(made), cases=made, left_out={})
     )
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> files.Dataset:
+    return write(tmp_path_factory.mktemp("training"), cases())
 
 
 @pytest.fixture
@@ -119,9 +121,8 @@ def test_a_challenger_that_is_no_worse_passes_and_may_serve(
         gating.judge(dataset, folder, same, ENCODER, cache=tmp_path / "cache", limits=LIMITS)
 
 
-def test_the_commands_refuse_what_has_not_passed(
-    dataset: files.Dataset, folder: Path, copy: Callable[..., str], tmp_path: Path
-) -> None:
+def test_the_commands_refuse_what_has_not_passed(folder: Path, copy: Callable[..., str], tmp_path: Path) -> None:
+    few = write(tmp_path / "training", cases(200))
     name, run = copy(), CliRunner()
     here = ["--data-dir", str(tmp_path)]
     champion = registry.pointer(folder).champion
@@ -129,7 +130,7 @@ def test_the_commands_refuse_what_has_not_passed(
     assert run.invoke(app, ["models", "shadow", name, "--share", "0.05", *here]).exit_code == 1
     assert run.invoke(app, ["models", "shadow", *here]).exit_code == 1
     assert registry.pointer(folder).challenger is None
-    refused = run.invoke(app, ["models", "gate", name, "--data", str(dataset.folder), "--json", *here])
+    refused = run.invoke(app, ["models", "gate", name, "--data", str(few.folder), "--json", *here])
     assert refused.exit_code == 3  # too few customers for the limits that hold here
     assert '"evidence"' in refused.stdout
     assert run.invoke(app, ["models", "shadow", name, *here]).exit_code == 0  # looking on harms nobody
