@@ -1,10 +1,11 @@
 """Acknowledged messages a second with one and with two chat workers over one PostgreSQL.
 
-`python -m benchmarks.postgres_workers [--contacts 32] [--seconds 10] [--share 0.2]` starts a PostgreSQL of its own with fsync, then workers
-in processes of their own, and prints one JSON object. Each contact sends its next message as soon as the last one is acknowledged.
+`python -m benchmarks.postgres_workers [--contacts 32] [--seconds 10] [--share 0.2]` starts a PostgreSQL of its own with fsync, then
+workers in processes of their own, and prints one JSON object. Each contact sends its next message as soon as the last one is
+acknowledged.
 
-On a machine with few processors the contacts, the workers and the database share them, and two workers cannot show what they can do.
-With `--share` each worker is held to that share of a processor, so that the workers are the narrow place, as they are where each has a
+On a machine with few processors contacts, workers and database share them, and two workers cannot show what they can do. With
+`--share` each worker is held to that share of a processor, so that the workers are the narrow place, as they are where each has a
 processor to itself: what is then shown is whether the database and its locks let two workers do twice the work of one.
 `processor_ms_an_ack` says who works how much for an acknowledgement.
 """

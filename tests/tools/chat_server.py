@@ -168,8 +168,8 @@ def _forget_cmids() -> None:
     """
     append, send = store.append, ChatService.send
 
-    def forgetful(connection: Connection, conversation_id: str, new: NewEvent, *, now: int) -> Appended:
-        return append(connection, conversation_id, replace(new, cmid=None), now=now)
+    def forgetful(connection: Connection, conversation_id: str, new: NewEvent, **how: Any) -> Appended:
+        return append(connection, conversation_id, replace(new, cmid=None), **how)
 
     async def late(self: ChatService, *arguments: Any, **named: Any) -> Stored:
         stored = await send(self, *arguments, **named)

@@ -88,7 +88,7 @@ class Whole:
         )
         return self.sites[key]
 
-    def hire(self, login: str, role: Role = "agent", site: str = "shop") -> str:
+    def hire(self, login: str, role: Role = "agent", site: str = "shop", capacity: int = 4) -> str:
         """An agent with PASSWORD."""
         self.agents[login] = self.write(
             lambda connection: create_agent(
@@ -99,6 +99,7 @@ class Whole:
                 password=PASSWORD,
                 role=role,
                 languages=["en"],
+                capacity=capacity,
                 now=now_ms(),
             )
         )

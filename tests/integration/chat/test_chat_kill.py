@@ -26,13 +26,14 @@ async def test_the_run_notices_when_message_ids_are_not_unique(tmp_path: Path) -
 @pytest.mark.timeout(600)
 async def test_kill_nine_of_the_whole_product(tmp_path: Path) -> None:
     """Every message then has one score, one decision and one outcome, whatever the server was doing when it was killed."""
-    report = await kill_run(tmp_path, kills=2, clients=5, pause_s=3.0, whole=True)
+    report = await kill_run(tmp_path, kills=5, clients=5, pause_s=3.0, whole=True)
     assert report.clean, summary(report)
     assert report.turns_answered > 0
+    assert report.escalated == 2  # in words, and by the button
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(3600)
 async def test_kill_nine_of_the_whole_product_a_hundred_times(tmp_path: Path) -> None:
     report = await kill_run(tmp_path, kills=100, clients=20, pause_s=3.0, whole=True)
     print(summary(report))
