@@ -1,8 +1,8 @@
 """How annotators label: a hidden habit of each conversation, found from its labels, for training only.
 
 Whoever rates a conversation has a habit. Some call nearly every turn neutral; to others a plain "好的" is satisfied and a plain
-"没有了" dissatisfied. In the JDDC labels one and the same short answer has the same level in 87 % of pairs within a conversation
-and in 49 % of pairs across them, and nothing in the text tells the habit (`benchmarks/risk_habits.py`). A reader that does not
+"没有了" dissatisfied. In the JDDC labels one and the same short answer has the same level in 97 % of pairs within a conversation
+and in 64 % of pairs across them (`benchmarks/risk_habits.py`), and nothing in the text tells the habit. A reader that does not
 know of it learns the conversations' noise. So each habit gets a reader of its own, by expectation-maximisation (Dempster, Laird
 and Rubin, 1977) over whole conversations, and a turn is read under all of them, weighed by how common they are.
 """
