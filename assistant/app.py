@@ -33,6 +33,7 @@ from assistant.escalation.routes import build_router as desk_router
 from assistant.escalation.service import DeskDeps
 from assistant.escalation.socket import Consoles
 from assistant.escalation.sweeper import Sweeper
+from assistant.health import LoopWatch
 from assistant.health import build_router as health_router
 from assistant.http import BodyLimit, SecurityHeaders, install_error_handlers
 from assistant.identity.fetching import Reach, fetch_json
@@ -98,6 +99,7 @@ class Services:
     inference: Inference
     finder: Finder
     registry: CollectorRegistry  # what /metrics shows
+    loop_watch: LoopWatch
     parts: Parts
     nearness: Nearness | None
     chat: ChatDeps
@@ -196,6 +198,7 @@ def build_services(
         inference=inference,
         finder=finder,
         registry=registry if metrics_of_all is None else _shared(metrics_of_all),
+        loop_watch=LoopWatch(registry),
         parts=parts,
         nearness=nearness,
         chat=chat,
@@ -230,6 +233,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
         others = [
             asyncio.create_task(_forever("maturing", maturing.run), name="maturing"),
             asyncio.create_task(_forever("sweeper", sweeper.run), name="sweeper"),
+            asyncio.create_task(_forever("loop_watch", services.loop_watch.run), name="loop_watch"),
             asyncio.create_task(_forever("access", access.run), name="access"),
             asyncio.create_task(_forever("index", services.retrievers.watch), name="index"),
             asyncio.create_task(_forever("models", lambda: services.models.watch(services.inference)), name="models"),

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
+import structlog
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from sqlalchemy import Connection, delete, insert
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from sqlalchemy import Connection, text
 
 from assistant.errors import StaywellError
 from assistant.storage.engine import Storage
-from assistant.storage.tables import meta
 
-PROBE = "ready_probe"
+log = structlog.get_logger()
+
+# One statement: two workers that are asked at once must not stumble over each other's row.
+_PROBE: Final = text(
+    "INSERT INTO meta (key, value) VALUES ('ready_probe', :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
+_LATE_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class LoopWatch:
+    """Measures how late the event loop is: while something computes in it, nobody is answered."""
+
+    def __init__(self, registry: CollectorRegistry, *, every_s: float = 0.5, worth_a_line_s: float = 1.0) -> None:
+        self._every_s = every_s
+        self._worth_a_line_s = worth_a_line_s
+        self._late = Histogram(
+            "staywell_loop_late_seconds",
+            "How late the event loop turns to what is due.",
+            buckets=_LATE_S,
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._every_s
+            await asyncio.sleep(self._every_s)
+            late = max(0.0, loop.time() - due)
+            self._late.observe(late)
+            if late >= self._worth_a_line_s:
+                log.warning("loop_blocked", seconds=round(late, 3))
 
 
 def build_router(
@@ -36,8 +69,7 @@ def build_router(
         """A durable write goes through, so that messages can be taken; lists what is degraded."""
 
         def probe(connection: Connection) -> None:
-            connection.execute(delete(meta).where(meta.c.key == PROBE))
-            connection.execute(insert(meta).values(key=PROBE, value=str(clock())))
+            connection.execute(_PROBE, {"value": str(clock())})
 
         problem: str | None = None
         if draining():

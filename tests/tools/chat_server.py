@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,8 +19,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
+from assistant import health
 from assistant.bus.choose import open_bus
 from assistant.bus.hints import LocalBus
 from assistant.chat.live import Live
@@ -100,6 +103,7 @@ def build(
     app = FastAPI()
     install_error_handlers(app)
     app.include_router(build_router(deps, live))
+    app.include_router(health.build_router(storage, CollectorRegistry(), clock, dict, lambda: live.draining))
     return Chat(app, deps, live, site, bus)
 
 
@@ -189,8 +193,11 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--bug", choices=sorted(BUGS), help="seed a bug that the tests must notice")
+    parser.add_argument("--descriptors", type=int, help="files and sockets that the process may have open")
     parser.add_argument("--strict-rate", action="store_true", help="the rates of production")
     arguments = parser.parse_args()
+    if arguments.descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (arguments.descriptors, arguments.descriptors))
     if arguments.bug:
         BUGS[arguments.bug]()
     generous = {} if arguments.strict_rate else {"messages_per_10s": 100_000, "sockets_per_contact": 1000}

@@ -56,6 +56,12 @@ async def _readable(base: str, person: Talker) -> bool:
         return answer.status_code == 200 and bool(answer.json()["events"])
 
 
+async def _ready(base: str) -> bool:
+    """Whether the server says that it takes messages."""
+    async with httpx.AsyncClient(base_url=base) as http:
+        return (await http.get("/readyz")).status_code == 200
+
+
 async def disk_run(folder: Path, *, rounds: int, clients: int, seed: int = 1, least_acked: int = 0) -> Report:
     """Fails the disk `rounds` times, half of them full and half unable to sync, and on until so many messages were acked."""
     draw, report, began = random.Random(seed), Report(), time.monotonic()
@@ -74,10 +80,12 @@ async def disk_run(folder: Path, *, rounds: int, clients: int, seed: int = 1, le
                 flag.write_bytes(FULL if report.faults % 2 == 0 else NO_SYNC)
                 await asyncio.sleep(draw.uniform(0.3, 0.8))
                 report.unreadable += not await _readable(server.base, draw.choice(people))
+                report.ready_wrongly += await _ready(server.base)
                 await asyncio.sleep(draw.uniform(0.1, 0.3))
                 flag.write_bytes(WELL)
                 report.faults += 1
                 await asyncio.sleep(draw.uniform(0.5, 1.5))
+                report.ready_wrongly += not await _ready(server.base)
             for person in people:
                 person.stop = True
             _, late = await asyncio.wait(tasks, timeout=60)

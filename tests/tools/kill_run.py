@@ -57,6 +57,7 @@ class Report:
     unfinished: int = 0
     jobs_missing: int = 0
     unreadable: int = 0
+    ready_wrongly: int = 0  # said to be ready while nothing could be written, or unready when it could
     unfriendly: int = 0  # connections that a planned restart ended with anything but 1012
     turns_undecided: int = 0
     turns_decided_twice: int = 0
@@ -80,7 +81,7 @@ class Report:
         messages = self.lost + self.doubled + self.gaps + self.views_differ + self.jobs_missing
         turns = self.turns_undecided + self.turns_decided_twice + self.turns_unscored + self.turns_scored_twice
         turns += self.turns_answered_twice + self.turns_without_outcome
-        turns += self.escalated_twice + self.escalations_lost + len(self.ill) + self.unfriendly
+        turns += self.escalated_twice + self.escalations_lost + len(self.ill) + self.unfriendly + self.ready_wrongly
         return messages + turns + self.unfinished + self.unreadable == 0 and 1011 not in self.close_codes
 
 
