@@ -1,4 +1,4 @@
-"""HTTP that is wrong on purpose, in raw bytes, against the whole product: a quick and plain answer, and no more than a line of log."""
+"""HTTP that is wrong on purpose, in raw bytes, against the whole product: a quick and plain answer, and a line of log at most."""
 
 from __future__ import annotations
 
