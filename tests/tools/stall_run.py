@@ -107,9 +107,16 @@ async def _fill(base: str, data_dir: Path, tokens: list[str]) -> None:
 
 
 async def stall_run(
-    data_dir: Path, *, normal: int, stalled: int, seconds: float, period_s: float = 1.0, seed: int = 1
+    data_dir: Path,
+    *,
+    normal: int,
+    stalled: int,
+    seconds: float,
+    alone_s: float | None = None,
+    period_s: float = 1.0,
+    seed: int = 1,
 ) -> Report:
-    """First the normal contacts alone, then beside the stalled ones, `seconds` each."""
+    """First the normal contacts alone for `alone_s` (by default `seconds`), then for `seconds` beside the stalled ones."""
     report, draw = Report(normal, stalled), random.Random(seed)
     server = ServerProcess(data_dir, free_port())
     await server.start()
@@ -122,19 +129,19 @@ async def stall_run(
             await person.hello()
             people.append(person)
 
-        async def phase() -> list[float]:
+        async def phase(for_s: float) -> list[float]:
             waits: list[float] = []
-            until = time.monotonic() + seconds
+            until = time.monotonic() + for_s
             await asyncio.gather(
                 *(_talk(person, until, random.Random(draw.random()), waits, period_s) for person in people)
             )
             return waits
 
-        alone = await phase()
+        alone = await phase(seconds if alone_s is None else alone_s)
         report.memory_before_mib = report.memory_peak_mib = memory_mib(server.pid)
         sockets = [await _stall(server.base, token) for token in tokens]
         began = time.monotonic()
-        beside = asyncio.create_task(phase())
+        beside = asyncio.create_task(phase(seconds))
         while not beside.done():
             await asyncio.sleep(0.1)
             report.memory_peak_mib = max(report.memory_peak_mib, memory_mib(server.pid))

@@ -26,7 +26,7 @@ def check(report: Report) -> None:
 
 
 async def test_stalled_readers_are_closed_and_others_do_not_notice(tmp_path: Path) -> None:
-    report = await stall_run(tmp_path, normal=20, stalled=5, seconds=11)
+    report = await stall_run(tmp_path, normal=40, stalled=10, seconds=10.5, alone_s=4)
     assert report.acks_beside > 50
     check(report)
 
