@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from assistant.storage.tables import contact, conversation, order_return, orders, task
-from risk.types import ContactRecord, History, OrderRecord, ReturnRecord
+from assistant.storage.tables import contact, conversation, order_return, orders, outcome, task
+from risk.types import ContactRecord, History, OrderRecord, ReturnRecord, VisitRecord
 
 
 def load_history(connection: Connection, *, site_id: str, contact_id: str, as_of: int) -> History | None:
-    """Orders, returns and earlier conversations known at `as_of` (UTC ms); None for a guest whom the shop does not know."""
+    """Orders, returns, earlier conversations and the visits that the shop tells of, known at `as_of` (UTC ms); None for a guest whom
+    the shop does not know."""
     person = connection.execute(
-        select(contact.c.external_id, contact.c.first_seen_at, contact.c.verified).where(
+        select(contact.c.external_id, contact.c.customer_key, contact.c.first_seen_at, contact.c.verified).where(
             contact.c.id == contact_id, contact.c.site_id == site_id
         )
     ).first()
@@ -42,6 +43,15 @@ def load_history(connection: Connection, *, site_id: str, contact_id: str, as_of
             conversation.c.contact_id == contact_id,
             conversation.c.resolved_at.is_not(None),
             conversation.c.resolved_at <= as_of,
+        )
+    )
+    visits = connection.execute(
+        select(outcome.c.ts_event, outcome.c.ts_ingested).where(
+            outcome.c.site_id == site_id,
+            outcome.c.customer_key == person.customer_key,
+            outcome.c.type == "return_visit",
+            outcome.c.ts_event <= as_of,
+            outcome.c.ts_ingested <= as_of,
         )
     )
     return History(
@@ -81,5 +91,6 @@ def load_history(connection: Connection, *, site_id: str, contact_id: str, as_of
                 for row in earlier
             }.values()
         ),
+        visits=tuple(VisitRecord(row.ts_event, row.ts_ingested) for row in visits),
         first_seen_ms=person.first_seen_at,
     )

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
+from assistant.ids import new_id
+from assistant.outcomes.store import record
 from assistant.shop.history import load_history
 from assistant.shop.importers import import_records, import_transactions
 from assistant.shop.records import Target, minor_units
@@ -106,6 +109,28 @@ def test_history_holds_only_what_was_known_then(shop_storage: Storage, site_id: 
     assert at(NOW + 10) == (["A1"], ["A1"])
     shop_storage.write_sync(lambda c: c.execute(contact.update().values(verified=False)))
     assert at(NOW + 10) is None  # an unverified visitor has no history, whatever he claims to be
+
+
+def test_the_visits_that_a_shop_tells_of_are_part_of_the_past(shop_storage: Any, site_id: str) -> None:
+    def fill(connection: Any) -> str:
+        made = contact.insert().values(
+            id=new_id(), site_id=site_id, external_id="v1", customer_key="v" * 64, verified=True, attributes={}, first_seen_at=1
+        )  # fmt: skip
+        for number, (about, kind) in enumerate([("v", "return_visit"), ("v", "purchase"), ("w", "return_visit")]):
+            record(
+                connection, site_id=site_id, idempotency_key=f"{number}", type=kind, source="shop", ts_event=NOW - 5,
+                now=NOW, customer_key=about * 64,
+            )  # fmt: skip
+        return str(connection.execute(made.returning(contact.c.id)).scalar_one())
+
+    who = shop_storage.write_sync(fill)
+
+    def visits(moment: int) -> list[int]:
+        history = shop_storage.read_sync(lambda c: load_history(c, site_id=site_id, contact_id=who, as_of=moment))
+        return [visit.ts_event for visit in history.visits]
+
+    assert visits(NOW - 1) == []  # it had happened, but nobody had told
+    assert visits(NOW) == [NOW - 5]
 
 
 def test_minor_units_know_currencies_without_cents() -> None:

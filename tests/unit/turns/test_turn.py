@@ -10,6 +10,7 @@ from sqlalchemy import insert, update
 
 from assistant.outcomes import log as decision_log
 from assistant.outcomes.invariants import violations
+from assistant.policy.unusual import of_features
 from assistant.storage.tables import contact, conversation, orders, site, task, turn_vector, wallet_entry
 from assistant.turns import turn as turn_module
 from assistant.turns.inference import Inference
@@ -19,6 +20,7 @@ from assistant.turns.states import StateCache
 from assistant.turns.turn import fall_back, handle_turn
 from retrieval.documents import Product
 from retrieval.encoders import load
+from risk.anomaly.detector import Detector
 from risk.types import ModelFault, OrderRecord, RiskScore
 
 DAY = 86_400_000
@@ -315,6 +317,33 @@ async def test_an_offer_is_made_once_and_charged_to_the_wallet(shop: Any) -> Non
     await shop.turn("and once more, give me a discount")
     refused = {row["action"]: row["why"] for row in shop.decisions[-1].ineligible}
     assert refused["offer:stay-10"] in ("wallet_cooldown", "asks_for_human", "waiting")
+
+
+async def test_unusual_behaviour_gets_no_offer_and_the_log_says_why(shop: Any) -> None:
+    rich(shop)
+    now = shop.parts.now()
+    shop.with_parts(rules=replace(shop.parts.rules, detector=Detector.load()))
+    await shop.turn("I am leaving you for another shop")
+    calm = shop.decisions[-1]
+    assert "offer:stay-10" in calm.eligible
+    assert of_features(calm.features, calm.overrides) == {"rarity": 1.0, "gated": False, "signals": []}
+    change(shop, conversation, status="open")
+    shop.storage.write_sync(lambda c: c.execute(update(task).values(state="done")))
+    shop.history.extend(
+        OrderRecord(f"B-{n}", now - n * 3_600_000, now - n * 3_600_000, total=2_000) for n in range(1, 10)
+    )
+    await shop.turn("I am leaving you for another shop, really")
+    row = shop.decisions[-1]
+    assert {entry["action"]: entry["why"] for entry in row.ineligible}["offer:stay-10"] == "abuse_unusual"
+    assert "abuse_unusual" in row.overrides
+    assert row.score == calm.score  # beside churn, never in it
+    told = of_features(row.features, row.overrides)
+    assert told is not None
+    assert told["gated"]
+    assert told["rarity"] < 0.01
+    assert "order_burst" in {signal["code"] for signal in told["signals"]}
+    assert all(signal["words"]["en"] and signal["words"]["zh"] for signal in told["signals"])
+    assert row.versions["anomaly"] == Detector.load().version
 
 
 async def test_no_offer_without_a_verified_identity(shop: Any) -> None:
