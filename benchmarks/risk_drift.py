@@ -43,7 +43,7 @@ def level(p: Floats, y: Floats) -> float:
 
 def at(histories: dict[str, Any], as_of: int, horizon: int, seed: int) -> dict[str, float]:
     """Calibration error of each remedy at one date (UTC milliseconds)."""
-    past = {name: known for name, history in histories.items() if (known := until(history, as_of)).orders}
+    past = {name: cut for name, history in histories.items() if (cut := until(history, as_of)).orders}
     trained = train(past, horizon, seed, now=as_of)
     now = snapshots({name: histories[name] for name in past}, [as_of])
     y = now.left(horizon)

@@ -10,8 +10,8 @@ from risk.types import ContactRecord, History, OrderRecord, ReturnRecord, VisitR
 
 
 def load_history(connection: Connection, *, site_id: str, contact_id: str, as_of: int) -> History | None:
-    """Orders, returns, earlier conversations and the visits that the shop tells of, known at `as_of` (UTC ms); None for a guest whom
-    the shop does not know."""
+    """Orders, returns, earlier conversations and the visits that the shop tells of, known at `as_of` (UTC ms); None for a guest
+    whom the shop does not know."""
     person = connection.execute(
         select(contact.c.external_id, contact.c.customer_key, contact.c.first_seen_at, contact.c.verified).where(
             contact.c.id == contact_id, contact.c.site_id == site_id
