@@ -40,9 +40,10 @@ _HALF: Final = ("avx512_bf16", "amx_bf16")  # flags of processors that multiply 
 class PackedEncoder:
     """A sentence-transformers model whose forward pass is packed. Thread-safe: one row is computed at a time.
 
-    `way` None takes the fastest one whose vectors are those of transformers: bf16 where the processor has it and the probe's
-    lowest cosine is at least `parity.SAFELY`, else ONNX Runtime, else torch in fp32. A way that is asked for by name is taken
-    if it can be; "bf16" then has a fingerprint of its own, since nothing vouches for its vectors. Raises `EncoderMissing`.
+    `way` None takes ONNX Runtime, the fastest for a turn alone and without torch at run time; where it is missing, or its vectors
+    are not transformers' own (`parity.SAME`), torch in bf16 if the processor has it and the vectors stay close (`parity.SAFELY`);
+    else torch in fp32. A way that is asked for by name is taken if it can be; "bf16" then has a fingerprint of its own, since
+    nothing vouches for its vectors. Raises `EncoderMissing`.
     """
 
     def __init__(self, name: str, cache_dir: Path | None = None, *, way: Way | None = None) -> None:
@@ -86,26 +87,27 @@ class PackedEncoder:
         return found
 
     def _fastest(self, folder: Path, kept: Path, *, halved: bool) -> tuple[Way, Callable[[Row], Vector]]:
-        if halved and half_supported() and _has("torch", "transformers"):
-            probe = kept / f"bf16-torch-{metadata.version('torch')}.json"
-            half = self._proven(probe, parity.SAFELY, folder, lambda: TorchForward(self._model, half=True))
-            if half is not None:
-                return "bf16", half
         graph = kept / f"onnx-{onnx_packed.FORMAT}"
         if onnx_packed.available() and (graph.is_dir() or onnx_packed.exportable()):
             if not graph.is_dir():
                 onnx_packed.export(self._model, graph)
-            probe = kept / f"onnx-{onnx_packed.FORMAT}-{metadata.version('onnxruntime')}.json"
+            probe = kept / f"onnx-{onnx_packed.FORMAT}-{metadata.version('onnxruntime')}"
             exported = self._proven(probe, parity.SAME, folder, lambda: onnx_packed.OnnxForward(self._model, graph))
             if exported is not None:
                 return "onnx", exported
             log.warning("the exported graph of %s gives other vectors than transformers; torch is used", folder.name)
+        if halved and half_supported() and _has("torch", "transformers"):
+            probe = kept / f"bf16-torch-{metadata.version('torch')}"
+            half = self._proven(probe, parity.SAFELY, folder, lambda: TorchForward(self._model, half=True))
+            if half is not None:
+                return "bf16", half
         return "torch", TorchForward(self._model)
 
     def _proven(
         self, probe: Path, least: float, folder: Path, make: Callable[[], Callable[[Row], Vector]]
     ) -> Callable[[Row], Vector] | None:
         """The forward pass, when the lowest cosine to transformers' vectors is `least` or more: measured once, then read."""
+        probe = probe.with_name(f"{probe.name}-{parity.version()}.json")
         try:
             if float(json.loads(probe.read_text(encoding="utf-8"))["lowest_cosine"]) < least:
                 return None

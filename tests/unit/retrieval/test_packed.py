@@ -79,11 +79,26 @@ def test_ways_of_the_same_vectors_share_a_fingerprint(tiny: Callable[[str], Path
     assert load(str(tiny("xlm-roberta"))).fingerprint not in same
 
 
-@pytest.mark.parametrize(("cosine", "expected"), [(0.99996, "bf16"), (0.99994, "onnx"), (0.9998, "torch")])
+@pytest.mark.parametrize(
+    ("cosine", "onnx", "expected"),
+    [
+        (0.99996, True, "onnx"),
+        (0.99996, False, "bf16"),
+        (0.99994, True, "onnx"),
+        (0.99994, False, "torch"),
+        (0.9998, True, "torch"),
+    ],
+)
 def test_the_fastest_way_with_the_same_vectors_is_taken_and_remembered(
-    tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cosine: float, expected: str
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cosine: float,
+    onnx: bool,
+    expected: str,
 ) -> None:
     monkeypatch.setattr(packed, "half_supported", lambda: True)
+    monkeypatch.setattr(onnx_packed, "available", lambda: onnx)
     monkeypatch.setattr(parity, "lowest_cosine", lambda one, other: cosine)
     assert PackedEncoder(str(tiny("bert")), tmp_path).way == expected
 
