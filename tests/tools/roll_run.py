@@ -59,7 +59,7 @@ async def roll_run(
     clients: int,
     workers: int = 2,
     kills: int = 0,
-    pause_s: float = 0.5,
+    pause_s: float = 2.0,
     seed: int = 1,
 ) -> Report:
     """So many rolling restarts, then so many workers killed: the others take their turns over."""
