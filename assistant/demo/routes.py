@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
@@ -16,9 +17,25 @@ from assistant.demo import data
 from assistant.demo.seed import SITE_KEY
 from assistant.errors import NotFound
 from assistant.identity.sites import SiteDirectory
+from retrieval.articles import passages
+from retrieval.documents import Article
 
 PAGE: Final = Path(str(files("assistant.demo") / "page"))
 IDENTITY_S: Final = 240
+
+
+def _page(article: Article) -> str:
+    """A help page as HTML; its text is text."""
+    parts = [f"<h1>{escape(article.title)}</h1>"]
+    for passage in passages(article):
+        if passage.heading:
+            parts.append(f"<h2>{escape(passage.heading)}</h2>")
+        parts.extend(f"<p>{escape(line)}</p>" for line in passage.text.splitlines())
+    return (
+        f'<!doctype html><html lang="{escape(article.locale)}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(article.title)}</title>'
+        f'<link rel="stylesheet" href="/shop.css"></head><body><main>{"".join(parts)}</main></body></html>'
+    )
 
 
 def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozenset[str]) -> APIRouter:
@@ -42,6 +59,15 @@ def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozen
     @router.get("/shop.js")
     async def script() -> Response:
         return FileResponse(PAGE / "shop.js", headers={"Cache-Control": "no-cache"})
+
+    @router.get("/help/{page}")
+    async def help_page(page: str, locale: Annotated[str, Query(max_length=16)] = "en") -> Response:
+        language = "zh" if locale.lower().startswith("zh") else "en"
+        known = (one for one in data.load_articles() if (one.id, one.locale) == (page, language))
+        article = next(known, None)
+        if article is None:
+            raise NotFound("no such help page")
+        return HTMLResponse(_page(article), headers={"Content-Security-Policy": csp, "Cache-Control": "no-cache"})
 
     @router.get("/demo/products")
     async def products(locale: Annotated[str, Query(max_length=16)] = "en") -> dict[str, Any]:
