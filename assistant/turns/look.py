@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import BindParameter, Connection, bindparam, exists, func, select
+from sqlalchemy import BindParameter, Connection, String, bindparam, exists, func, select
 
 from assistant.policy.abuse import Signals
 from assistant.policy.priors import MARGIN
@@ -147,6 +147,7 @@ _QUEUE = (
     .select_from(task)
     .where(task.c.site_id == bindparam("site"), task.c.state.in_(("queued", "offered")))
 )
+_HOLD_PURSE = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("purse", type_=String), 0)))
 _ENDED = wallet_entry.alias("ended")
 # What the site's offers of the period have spoken for: shown, and neither declined nor expired since.
 _COMMITTED = select(func.coalesce(func.sum(wallet_entry.c.amount), 0)).where(
@@ -190,6 +191,12 @@ def _family(script_id: str) -> str:
     return script_id.partition("@")[0]
 
 
+def hold_purse(connection: Connection, site_id: str) -> None:
+    """Keeps other workers from spending the site's budget until this transaction ends; SQLite has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_HOLD_PURSE, {"purse": f"purse of {site_id}"})
+
+
 def _wallet(connection: Connection, turn: Turn, now: int) -> Wallet | None:
     """The wallet as it stands for this customer; None when the site's limits make no sense, since then nothing may be given."""
     try:
@@ -198,6 +205,7 @@ def _wallet(connection: Connection, turn: Turn, now: int) -> Wallet | None:
         log.warning("wallet_closed", site=turn.site["id"], error=str(error)[:200])
         return None
     who = {"site": turn.site["id"], "contact": turn.contact["id"]}
+    hold_purse(connection, who["site"])
     committed = connection.execute(
         _COMMITTED, {"site": who["site"], "since": now - rules.period_days * DAY_MS}
     ).scalar_one()
