@@ -112,9 +112,13 @@ class Summary:
         peak = max(self.peak, float(logit(dissatisfaction)))
         return replace(self, total=self.total + vector, last=vector, count=self.count + 1, peak=peak)
 
+    def vectors(self) -> Vector:
+        """Mean of the contact's messages, the last of them, the last reply: float32 [3 k], after at least one contact message."""
+        return np.concatenate([self.total / self.count, self.last, self.reply])
+
     def wide(self, row: Floats) -> Floats:
         """The wide row, float64 [3 k + len(CHAT)], after at least one contact message."""
-        return np.concatenate([self.total / self.count, self.last, self.reply, row])
+        return np.concatenate([self.vectors(), row])
 
 
 def row(heard: Heard, features: Vector, state: Vector, peak: float) -> Floats:

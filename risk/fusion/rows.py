@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.calibration import logit
 from risk.fusion.data import Case
-from risk.fusion.inputs import CHAT, STATE, Projection, row
+from risk.fusion.inputs import CHAT, STATE, Projection, Summary, row
 from risk.history.features import FEATURES, features
 from risk.history.model import NEEDED
 from risk.scorer import ChampionScorer
@@ -19,6 +18,7 @@ from risk.text import observe
 from risk.types import Vector
 
 AXES: Final = 96  # of the vectors' basis, at most
+SAMPLE: Final = 20_000  # texts that the basis is made from, at most
 EARLY_WEIGHT: Final = 0.5  # of the earlier turn, beside the end of the conversation
 
 Floats = NDArray[np.float64]
@@ -64,30 +64,28 @@ def collect(
     """Replays every conversation through the scorer and compresses what it leaves; the axes are those of these conversations."""
     random = np.random.default_rng(seed)
     number = {name: i for i, name in enumerate(sorted({case.customer for case in cases}))}
-    past, vectors, hidden, seen, rest = [], [], [], [], []
+    projection = _of_vectors(cases, lookup, random)
+    past, compressed, hidden, seen, rest = [], [], [], [], []
     for done, case in enumerate(cases, start=1):
         messages = case.conversation.messages
         said = [i for i, m in enumerate(messages) if m.role == "contact"]
         taken = {said[-1]} | ({said[int(random.integers(len(said) - 1))]} if len(said) > 1 else set())
-        state, peak = scorer.initial(), -np.inf
-        reply = np.zeros(scorer.dim, np.float32)
-        own: list[Vector] = []
-        for i, message in enumerate(messages):
-            vector = lookup[message.text]
+        state, summary = scorer.initial(), Summary.empty(len(projection.basis))
+        for i, message in enumerate(messages[: said[-1] + 1]):
             turn = observe(state.text, message)[1]
-            state = scorer.advance(state, vector, message)
+            state = scorer.advance(state, lookup[message.text], message)
+            vector = projection.vector(lookup[message.text])
             if message.role != "contact":
-                reply = vector
+                summary = summary.replied(vector)
                 continue
-            own.append(vector)
-            peak = max(peak, float(logit(state.reading.dissatisfaction)))
+            summary = summary.said(vector, state.reading.dissatisfaction)
             if i not in taken:
                 continue
             at = message.at_ms if message.at_ms is not None else case.ended_at
             past.append(known_past(features(case.history, at)))
-            vectors.append(np.stack([np.mean(own, axis=0), vector, reply]))
+            compressed.append(summary.vectors())
             hidden.append(state.conversation.hidden.reshape(-1))
-            seen.append(row(state, turn, np.zeros(STATE, np.float32), peak))
+            seen.append(row(state, turn, np.zeros(STATE, np.float32), summary.peak))
             end = i == said[-1]
             truth = np.nan if case.probability is None else case.probability
             share = case.weight * (1.0 if end else EARLY_WEIGHT)
@@ -95,13 +93,11 @@ def collect(
         if progress is not None and (done % 50 == 0 or done == len(cases)):
             progress(done, len(cases))
     y, weight, customer, at_all, final, truths = (np.array(column) for column in zip(*rest, strict=True))
-    parts = np.stack(vectors)
-    projection = _axes(parts, np.stack(hidden))
-    compressed = projection.vector(parts)
-    compressed[:, 2][~parts[:, 2].any(axis=1)] = 0.0  # no reply yet: as an empty summary has it
+    origin, axes = _principal(np.stack(hidden), STATE)
+    projection = replace(projection, axes=axes, origin=origin)
     chat = np.stack(seen)
     chat[:, -STATE:] = projection.hidden(np.stack(hidden))
-    wide = np.concatenate([compressed.reshape(len(y), -1).astype(np.float64), chat], axis=1)
+    wide = np.concatenate([np.stack(compressed).astype(np.float64), chat], axis=1)
     rows = Rows(
         np.stack(past), wide, y.astype(float), weight.astype(float), customer, at_all, final.astype(bool), truths
     )
@@ -113,18 +109,18 @@ def known_past(values: Floats) -> Floats:
     return np.full(len(FEATURES), np.nan) if np.isnan(values[FEATURES.index(NEEDED)]) else values
 
 
-def _axes(parts: Vector, hidden: Vector) -> Projection:
-    flat = parts.reshape(-1, parts.shape[-1])
-    centre, basis = _principal(flat, AXES)
-    origin, axes = _principal(hidden, STATE)
-    return Projection(basis, centre, axes, origin)
+def _of_vectors(cases: Sequence[Case], lookup: Mapping[str, Vector], random: np.random.Generator) -> Projection:
+    """The axes of what was said, from a sample of the texts; those of the hidden states are not known yet."""
+    texts = sorted({m.text for case in cases for m in case.conversation.messages})
+    chosen = sorted(random.permutation(len(texts))[:SAMPLE].tolist())
+    centre, basis = _principal(np.stack([lookup[texts[i]] for i in chosen]), AXES)
+    return Projection(basis, centre, np.zeros((STATE, 0), np.float32), np.zeros(0, np.float32))
 
 
 def _principal(rows: Vector, count: int) -> tuple[Vector, Vector]:
     """Centre [d] and the first `count` principal axes [count, d] (zeros where there are fewer), signs fixed."""
     centre = rows.mean(axis=0)
-    spread = np.cov((rows - centre).T.astype(np.float64))
-    values, vectors = np.linalg.eigh(np.atleast_2d(spread))
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(rows.T, dtype=np.float64)))
     best = vectors[:, np.argsort(-values, kind="stable")[:count]].T
     best = best * np.where(best[np.arange(len(best)), np.abs(best).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
     axes = np.zeros((count, rows.shape[1]))
