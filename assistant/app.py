@@ -257,7 +257,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
         redoc_url=None,
     )
     app.state.drain = lambda: _drain(live, consoles)
-    install_error_handlers(app)
+    install_error_handlers(app, secure=settings.cookies_secure)
 
     async def site_origins(key: str) -> Sequence[str] | None:
         try:

@@ -23,6 +23,7 @@ HEADERS: Final = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
+HTTPS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
 def clean_text(text: str) -> str:
@@ -43,7 +44,13 @@ def answer(error: StaywellError) -> JSONResponse:
     return JSONResponse(content, status_code=error.status, headers=headers)
 
 
-def install_error_handlers(app: FastAPI) -> None:
+def security_headers(secure: bool) -> list[tuple[bytes, bytes]]:
+    """What every answer carries, unless it says something else itself. `secure`: we are reached over https."""
+    always = [*HEADERS, (b"content-security-policy", API_POLICY), (b"cache-control", b"no-store")]
+    return [*always, HTTPS_ONLY] if secure else always
+
+
+def install_error_handlers(app: FastAPI, *, secure: bool = False) -> None:
     """Our errors, bad payloads, unknown paths and bugs all answer in the same shape; a traceback goes to the log only."""
 
     async def expected(_request: Request, error: Exception) -> JSONResponse:
@@ -66,7 +73,9 @@ def install_error_handlers(app: FastAPI) -> None:
     async def bug(request: Request, error: Exception) -> JSONResponse:
         log.error("bug", path=request.url.path, exc_info=error)
         content = {"code": "bug", "message": "something went wrong on our side", "retryable": True}
-        return JSONResponse(content, status_code=500)
+        # Starlette answers a bug outside of all middleware, ours with the headers too.
+        headers = {name.decode(): value.decode() for name, value in security_headers(secure)}
+        return JSONResponse(content, status_code=500, headers=headers)
 
     app.add_exception_handler(StaywellError, expected)
     app.add_exception_handler(RequestValidationError, malformed)
@@ -79,7 +88,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, secure: bool) -> None:
         self._app = app
-        self._extra = ((b"strict-transport-security", b"max-age=31536000; includeSubDomains"),) if secure else ()
+        self._headers = security_headers(secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,11 +99,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers: list[tuple[bytes, bytes]] = list(message.get("headers", []))
                 present = {name.lower() for name, _ in headers}
-                headers += [pair for pair in (*HEADERS, *self._extra) if pair[0] not in present]
-                if b"content-security-policy" not in present:
-                    headers.append((b"content-security-policy", API_POLICY))
-                if b"cache-control" not in present:
-                    headers.append((b"cache-control", b"no-store"))
+                headers += [pair for pair in self._headers if pair[0] not in present]
                 message["headers"] = headers
             await send(message)
 

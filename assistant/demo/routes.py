@@ -44,7 +44,7 @@ def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozen
     # The widget comes from the other loopback name; the shop's own policy must allow its loader and its frame.
     both = " ".join(sorted(origins))
     csp = (
-        f"default-src 'none'; script-src 'self' {both}; style-src 'self' 'unsafe-inline'; img-src 'self' data: {both}; "
+        f"default-src 'none'; script-src 'self' {both}; style-src 'self'; img-src 'self' data: {both}; "
         f"connect-src 'self'; frame-src {both}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 

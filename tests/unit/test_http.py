@@ -77,12 +77,41 @@ async def test_large_bodies_are_refused_declared_or_not(client: httpx.AsyncClien
     assert answer.status_code == 413
 
 
-async def test_security_headers_on_every_answer(client: httpx.AsyncClient) -> None:
-    headers = (await client.get("/conflict")).headers
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
-    assert headers["cache-control"] == "no-store"
-    assert "max-age" in headers["strict-transport-security"]
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "strict-origin-when-cross-origin",
+}
+
+
+@pytest.mark.parametrize("path", ["/conflict", "/rate", "/bug", "/nowhere", "/payload", "/chat"])
+async def test_security_headers_on_every_answer(client: httpx.AsyncClient, path: str) -> None:
+    headers = (await client.get(path)).headers
+    assert {name: headers.get(name) for name in SECURITY} == SECURITY
+    assert len(headers.get_list("content-security-policy", split_commas=False)) == 1
+
+
+async def test_a_bug_has_them_too_though_no_middleware_sees_it() -> None:
+    """As the application is put together: middleware inside, Starlette's answer to a bug outside."""
+    app = FastAPI()
+    install_error_handlers(app, secure=True)
+    app.add_middleware(BodyLimit, limit=100)
+    app.add_middleware(SecurityHeaders, secure=True)
+
+    @app.get("/bug")
+    async def bug() -> None:
+        raise KeyError("secret detail")
+
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="https://chat.example") as real:
+        answer = await real.get("/bug")
+        too_big = await real.post("/bug", content=b"x" * 101)
+    assert (answer.status_code, too_big.status_code) == (500, 413)
+    for headers in (answer.headers, too_big.headers):
+        assert {name: headers.get(name) for name in SECURITY} == SECURITY
 
 
 async def test_an_unknown_site_has_no_chat(client: httpx.AsyncClient) -> None:
