@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
+from typer.testing import CliRunner
 
+from assistant.cli import app as cli
 from assistant.identity import jwks, sites
 from assistant.identity.fetching import MOST_BYTES
 from assistant.identity.trust import identity_settings
@@ -161,6 +166,42 @@ async def test_keys_may_stand_in_the_settings(server: Whole) -> None:
     assert await opened(server, signed(RSA, "PS256")) == (200, "verified")
     assert await opened(server, signed(RSA, "RS256")) == REFUSED
     assert await opened(server, signed(NEW)) == REFUSED
+
+
+async def test_a_command_says_whose_keys_count(server: Whole, shop: Documents, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps(public(OLD)))
+    environment = {"STAYWELL_PRIVATE_KEY_URLS": "true"}
+
+    async def command(*arguments: str, env: dict[str, str] | None = None) -> Any:
+        folder = str(server.services.settings.data_dir)
+        run = partial(CliRunner().invoke, cli, ["site", "set", *arguments, "--data-dir", folder], env=env)
+        return await asyncio.to_thread(run)
+
+    async def eventually(token: str, expected: tuple[int, str]) -> None:
+        async with asyncio.timeout(5):
+            while await opened(server, token) != expected:  # noqa: ASYNC110 - a server looks every second
+                await asyncio.sleep(0.2)
+
+    trust(server)
+    assert (await command("shop", "--jwks-url", f"{shop.base}/keys", env=environment)).exit_code == 0
+    await eventually(signed(OLD), (200, "verified"))
+    await eventually(server.identity("c-1"), REFUSED)
+    assert (await command("shop", "--jwks", str(tmp_path / "keys.json"), "--algorithm", "ES384")).exit_code == 0
+    await eventually(signed(OLD), REFUSED)
+    assert (await command("shop", "--jwks", str(tmp_path / "keys.json"))).exit_code == 0
+    await eventually(signed(OLD), (200, "verified"))
+    for arguments, code in (
+        (["shop"], 2),
+        (["shop", "--algorithm", "ES256"], 2),
+        (["shop", "--jwks-url", "https://a.example/", "--new-identity-secret"], 2),
+        (["shop", "--jwks-url", "http://a.example/"], 1),
+        (["shop", "--jwks", str(tmp_path / "keys.json"), "--algorithm", "HS256"], 1),
+        (["nowhere", "--name", "x"], 1),
+    ):
+        assert (await command(*arguments)).exit_code == code, arguments
+    ran = await command("shop", "--new-identity-secret", "--json")
+    await eventually(signed(OLD), REFUSED)
+    assert "identity_secret" in ran.stdout
 
 
 async def test_a_shared_secret_is_in_force_again_when_keys_are_taken_out(server: Whole) -> None:

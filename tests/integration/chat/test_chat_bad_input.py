@@ -263,7 +263,7 @@ async def raw(server: Any, use: Any) -> int | None:
     return await asyncio.to_thread(run)
 
 
-TEXT, BINARY, CONTINUATION, PING = 1, 2, 0, 9
+TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
 
 
 @pytest.mark.parametrize(
@@ -277,10 +277,64 @@ TEXT, BINARY, CONTINUATION, PING = 1, 2, 0, 9
         pytest.param(lambda to: to.frame(3, b"{}"), 1002, id="an unknown opcode"),
         pytest.param(lambda to: to.frame(CONTINUATION, b"{}"), 1002, id="a continuation of nothing"),
         pytest.param(lambda to: to.frame(PING, b"x", fin=False), 1002, id="a fragmented ping"),
+        pytest.param(lambda to: (to.frame(TEXT, b"{", fin=False), to.frame(TEXT, b"}")), 1002, id="text within text"),
+        pytest.param(lambda to: to.frame(CLOSE, b"x"), 1002, id="a close of one byte"),
+        pytest.param(lambda to: to.frame(CLOSE, struct.pack("!H", 1005)), 1002, id="a close code that nobody may send"),
+        pytest.param(lambda to: to.frame(CLOSE, struct.pack("!H", 999)), 1002, id="a close code that is none"),
+        pytest.param(
+            lambda to: to.frame(CLOSE, struct.pack("!H", 1000) + b"\xff"), 1007, id="a reason that is not UTF-8"
+        ),
+        pytest.param(lambda to: to.frame(CLOSE, struct.pack("!H", 1000) + b"x" * 124), 1002, id="a long close"),
+        pytest.param(lambda to: to.frame(CLOSE, struct.pack("!H", 1000)), 1000, id="a good close is echoed"),
+        pytest.param(lambda to: to.socket.sendall(b"\x81\xff" + b"\xff" * 8 + b"mask"), 1009, id="the longest length"),
+        pytest.param(lambda to: to.socket.sendall(b"\x81\xff\x00\x00\x00\x01" + b"\0" * 8), 1009, id="4 GiB promised"),
     ],
 )
 async def test_broken_websocket_frames(chat_server: Any, use: Any, code: int) -> None:
     assert await raw(chat_server, use) == code
+
+
+async def test_an_empty_ping_is_answered_and_a_pong_unasked_is_nothing(chat_server: Any) -> None:
+    def run() -> bytes:
+        connection = Raw(chat_server.base)
+        connection.frame(10, b"unasked")
+        connection.frame(PING, b"")
+        connection.frame(PING, b"x" * 125)
+        answer = b""
+        while len(answer) < 2 + 127:
+            answer += connection.socket.recv(4096)
+        connection.socket.close()
+        return answer
+
+    assert await asyncio.to_thread(run) == b"\x8a\x00" + b"\x8a\x7d" + b"x" * 125
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8"), id="another version"),
+        pytest.param(("Sec-WebSocket-Key: ", "X-Key: "), id="no key"),
+        pytest.param(("Sec-WebSocket-Key: ", "Sec-WebSocket-Key: x"), id="a key that is none"),
+        pytest.param(("Upgrade: websocket", "Upgrade: h2c"), id="another protocol"),
+        pytest.param(("Connection: Upgrade", "Connection: close"), id="no upgrade"),
+        pytest.param(("GET ", "POST "), id="another method"),
+    ],
+)
+async def test_a_handshake_that_is_none_opens_no_socket(chat_server: Any, change: tuple[str, str]) -> None:
+    host, port = chat_server.base.removeprefix("http://").split(":")
+    request = (
+        f"GET /ws/chat HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(b'k' * 16).decode()}\r\nSec-WebSocket-Version: 13\r\n"
+        f"Origin: {chat_server.base}\r\n\r\n"
+    ).replace(*change)
+
+    def run() -> bytes:
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(request.encode())
+            return connection.recv(4096)
+
+    answer = await asyncio.to_thread(run)
+    assert answer.startswith(b"HTTP/1.1 4"), answer
 
 
 async def test_endless_fragments_close_with_1009(chat_server: Any) -> None:
