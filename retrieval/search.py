@@ -257,7 +257,12 @@ def _gather(
         scores = reranker.scores(features(collection, vector, words, best_rows, products))
     literal = pinned(words, collection.brands) if context.kind == "product" else []
     if literal:
-        scores = stepped_back(scores, collection.lexical.weights(literal, best_rows) > 0)
+        if by_word is None:
+            carries = collection.lexical.weights(literal, best_rows) > 0
+        else:
+            known = collection.lexical.known(words)
+            carries = by_word[:, [known.index(word) for word in literal if word in known]] > 0
+        scores = stepped_back(scores, carries)
     reasons = np.zeros(len(entries), dtype=np.bool_)
     if context.kind == "script" and context.reasons:
         for place, entry in enumerate(entries.tolist()):
