@@ -10,6 +10,7 @@ from typing import Any
 from retrieval.documents import Encoder
 from risk import gate, registry
 from risk.dataset import evidence, files
+from risk.dataset.split import split
 from risk.embeddings import CachedEncoder
 from risk.errors import ArtefactRefused
 
@@ -41,7 +42,7 @@ def judge(
         raise ArtefactRefused(f"{version} is the champion: there is nothing to compare it with")
     champion = registry.load(folder / names.champion, encoder_fingerprint=encoder.fingerprint)
     challenger = registry.load(folder / version, encoder_fingerprint=encoder.fingerprint)
-    _, judged_by = evidence.split(dataset.cases)
+    _, judged_by = split(dataset.cases)
     texts = [message.text for case in judged_by for message in case.conversation.messages]
     say = report or (lambda _stage, _done, _total: None)
     lookup = CachedEncoder(encoder, cache).lookup(texts, lambda done, total: say("encode", done, total))

@@ -16,8 +16,9 @@ from assistant.outcomes.maturity import mature
 from assistant.storage.engine import Storage
 from retrieval.documents import Encoder
 from risk import artefact, gate, registry
-from risk.dataset import evidence, files, review
+from risk.dataset import files, review
 from risk.dataset.files import Case, Dataset
+from risk.dataset.split import split
 from risk.embeddings import CachedEncoder
 from risk.errors import ExtraMissing
 from risk.scorer import ChampionScorer
@@ -68,11 +69,10 @@ def turn(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]
 
     Raises `DataRefused` when there is too little to learn from, `ExtraMissing` without the training extra.
     """
-    train, judge = evidence.split(dataset.cases)
     base_name = registry.pointer(settings.registry).champion
     base = artefact.load(settings.registry / base_name, encoder=settings.encoder.fingerprint)
     cached = CachedEncoder(settings.encoder, settings.cache)
-    model = _train(base, cached, train, dataset, settings, report)
+    model = _train(base, cached, dataset, settings, report)
     publish(model, settings.registry)
     verdict = gating.judge(
         dataset,
@@ -91,8 +91,8 @@ def turn(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]
         "counts": {
             name: dataset.sheet[name] for name in ("decisions", "cases", "customers", "left", "treated", "holdout")
         },
-        "trained_on": sum(not case.treated for case in train),
-        "judged_on": len(judge),
+        "trained_on": model.data["fusion"]["conversations"],
+        "judged_on": len(split(dataset.cases)[1]),
         "challenger": model.version,
         "gate": verdict.as_json(),
         "shadows": verdict.passed,
@@ -103,12 +103,7 @@ def turn(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]
 
 
 def _train(
-    base: artefact.Artefact,
-    cached: CachedEncoder,
-    train: list[Case],
-    dataset: Dataset,
-    settings: Settings,
-    report: Report,
+    base: artefact.Artefact, cached: CachedEncoder, dataset: Dataset, settings: Settings, report: Report
 ) -> artefact.Artefact:
     """A fusion over the champion's branches, from the conversations that were left to ordinary service."""
     try:
@@ -116,16 +111,12 @@ def _train(
         from risk.fusion import train as fusion
     except ImportError as missing:
         raise ExtraMissing("training needs an extra: pip install 'staywell[train]'") from missing
-    cases = sorted((case for case in train if not case.treated), key=lambda case: (case.ended_at, case.conversation.id))
-    rows = tuple(
-        fusion_data.Case(case.conversation, case.history, case.left, None, weight=case.weight) for case in cases
-    )
     listed = [{"name": f"{dataset.name}/{name}", "sha256": value} for name, value in dataset.sheet["files"].items()]
     return fusion.train(
         "shop",
         base,
         cached,
-        fusion_data.Cases(rows, {"treated or held for judging": len(dataset.cases) - len(rows)}),
+        fusion_data.of_dataset(dataset, settings.horizon_days),
         listed,
         horizon_days=settings.horizon_days,
         seed=settings.seed,

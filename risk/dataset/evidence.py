@@ -7,12 +7,11 @@ the policy would earn on the challenger's bands is judged from every decision.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +20,6 @@ from risk.errors import DataRefused
 from risk.gate import Evidence, Ints
 from risk.ope import TREATMENTS, Floats, Judged, Logged, evaluate, kind_of, only, read_log
 from risk.types import Scorer, Vector
-
-HELD_SHARE: Final = 0.3  # of customers: a challenger is never trained on them
-HELD_SINCE: Final = 0.5  # quantile of time from which on their conversations judge
 
 Lookup = Mapping[str, Vector]
 Progress = Callable[[int, int], None]
@@ -35,22 +31,6 @@ class Compared:
 
     evidence: Evidence
     bands: Mapping[tuple[str, int], str]
-
-
-def held(case: Case) -> bool:
-    """Whether a customer is kept from training: by a hash of the key, so that it is the same in every training set."""
-    digest = hashlib.sha256(f"held:{case.customer}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64 < HELD_SHARE
-
-
-def split(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
-    """Cases to train on, and cases to judge by: other customers, and only the later part of the time."""
-    if not cases:
-        return [], []
-    since = float(np.quantile([case.ended_at for case in cases], HELD_SINCE))
-    train = [case for case in cases if not held(case)]
-    judge = [case for case in cases if held(case) and case.ended_at >= since]
-    return train, judge
 
 
 def compare(

@@ -27,7 +27,7 @@ from risk.commands import (
     progress,
     refusals,
 )
-from risk.dataset.files import CASES
+from risk.dataset import files
 from risk.embeddings import CachedEncoder
 from risk.errors import ExtraMissing
 from risk.fusion import data as fusion_data
@@ -65,10 +65,13 @@ class _Given:
     mapping: str
     window: int
 
-    def cases(self) -> Cases:
-        """The joined conversations; raises `DataRefused`, or `typer.BadParameter` for options that do not go together."""
+    def cases(self, *, judging: bool = False) -> Cases:
+        """The joined conversations; of a training set those to learn from, or those that are kept to judge by.
+
+        Raises `DataRefused`, or `typer.BadParameter` for options that do not go together.
+        """
         if self.dataset is not None and not (self.data or self.transactions or self.outcomes):
-            return fusion_data.of_dataset(self.dataset, self.window)
+            return fusion_data.of_dataset(files.read(self.dataset), self.window, judging=judging)
         if self.dataset is None and self.data and self.transactions and self.outcomes:
             mapped = parse_mapping(self.mapping)
             return fusion_data.read(
@@ -78,7 +81,7 @@ class _Given:
 
     def files(self) -> list[dict[str, str]]:
         """Name and hash of each file."""
-        folder = [] if self.dataset is None else [self.dataset / CASES]
+        folder = [] if self.dataset is None else [self.dataset / files.CASES]
         return training.described([*self.data, *filter(None, (self.transactions, self.outcomes)), *folder])
 
 
@@ -136,7 +139,7 @@ def evaluate_fusion(
     """A fused model on conversations that it has not seen, beside text, history, recency and surface alone."""
     with refusals():
         given = _Given([*(data or []), *(more or [])], transactions, outcomes, dataset, mapping, days(horizon))
-        cases = given.cases()
+        cases = given.cases(judging=True)
         if since is not None:
             cases = fusion_data.since(cases, int(since.replace(tzinfo=UTC).timestamp() * 1000))
         folder = registry.champion_folder(registry.SHIPPED if model is None else model)

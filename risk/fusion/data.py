@@ -12,7 +12,8 @@ from typing import Any
 
 from risk.conversation import data as conversation_data
 from risk.conversation.data import Conversation
-from risk.dataset import files as dataset
+from risk.dataset.files import Dataset
+from risk.dataset.split import split
 from risk.errors import DataRefused
 from risk.history import transactions
 from risk.types import ContactRecord, History
@@ -100,22 +101,25 @@ def read(
     return Cases(tuple(sorted(rows, key=lambda case: (case.ended_at, case.conversation.id))), left_out)
 
 
-def of_dataset(folder: Path, horizon_days: int) -> Cases:
+def of_dataset(found: Dataset, horizon_days: int, *, judging: bool = False) -> Cases:
     """From a training set that the product built of its own log: the conversations left to ordinary service, by their weights.
 
-    Treated ones teach what treatments do, not who would have left. Raises `DataRefused`.
+    Treated ones teach what treatments do, not who would have left. The customers by whom the gate judges teach nothing;
+    with `judging` it is their conversations that are given. Raises `DataRefused`.
     """
-    found = dataset.read(folder)
     if found.sheet["horizon_days"] != horizon_days:
         raise DataRefused(f"the training set's label is {found.sheet['horizon_days']} days, not {horizon_days}")
+    train, judge = split(found.cases)
+    part, others = (judge, "not for judging") if judging else (train, "held for judging")
     rows = [
         Case(case.conversation, case.history, case.left, weight=case.weight)
-        for case in found.cases
+        for case in part
         if not case.treated and _last_contact(case.conversation) is not None
     ]
     if not rows:
-        raise DataRefused("the training set holds no conversation that was left to ordinary service")
-    left_out = {**found.sheet["left_out"], "treated": sum(case.treated for case in found.cases)}
+        raise DataRefused(f"no conversation was left to ordinary service and is not {others}")
+    treated = sum(case.treated for case in part)
+    left_out = {**found.sheet["left_out"], "treated": treated, others: len(found.cases) - len(part)}
     return Cases(tuple(sorted(rows, key=lambda case: (case.ended_at, case.conversation.id))), left_out)
 
 

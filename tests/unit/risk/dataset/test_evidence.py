@@ -9,8 +9,9 @@ import pytest
 
 from risk.conversation.data import Conversation
 from risk.dataset import files
-from risk.dataset.evidence import compare, held, judge, split
+from risk.dataset.evidence import compare, judge
 from risk.dataset.files import Case
+from risk.dataset.split import held, split
 from risk.errors import DataRefused
 from risk.types import History, Message, OrderRecord, RiskScore, Vector
 

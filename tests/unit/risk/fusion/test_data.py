@@ -10,6 +10,7 @@ import pytest
 
 from risk.conversation.data import Conversation
 from risk.dataset import files as dataset
+from risk.dataset.split import split
 from risk.errors import DataRefused
 from risk.fusion import data
 from risk.fusion.data import Known
@@ -96,8 +97,8 @@ def test_a_bad_outcome_is_refused_with_its_line(tmp_path: Path, body: str, messa
         data.outcomes(path, "inactive_90")
 
 
-def _logged(name: str, treated: bool, weight: float) -> dataset.Case:
-    talk = Conversation(name, "en", (Message("contact", "hello", START),), (None,), customer="key")
+def _logged(name: str, treated: bool, weight: float, *, customer: str = "key", at: int = START) -> dataset.Case:
+    talk = Conversation(name, "en", (Message("contact", "hello", at),), (None,), customer=customer)
     return dataset.Case(talk, (1,), History(), 1.0, treated, weight, holdout=False)
 
 
@@ -106,11 +107,26 @@ def test_a_training_set_of_the_product_s_own_log_gives_its_untreated_rows_by_wei
     folder = dataset.write(
         tmp_path, site="demo", as_of=START, horizon_days=90, decisions=[], cases=cases, left_out={"erased": 2}
     )
-    found = data.of_dataset(folder, 90)
+    found = data.of_dataset(dataset.read(folder), 90)
     assert [(case.conversation.id, case.weight, case.left) for case in found.rows] == [("a", 1.5, 1.0)]
-    assert found.left_out == {"erased": 2, "treated": 1}
+    assert found.left_out == {"erased": 2, "treated": 1, "held for judging": 0}
     with pytest.raises(DataRefused, match="label is 90 days"):
-        data.of_dataset(folder, 30)
+        data.of_dataset(dataset.read(folder), 30)
+
+
+def test_whoever_judges_at_the_gate_teaches_nothing(tmp_path: Path) -> None:
+    cases = [
+        _logged(f"c{n}", treated=n % 5 == 0, weight=1.0, customer=f"u{n % 40}", at=START + n * DAY) for n in range(200)
+    ]
+    folder = dataset.write(tmp_path, site="demo", as_of=START, horizon_days=90, decisions=[], cases=cases, left_out={})
+    found = dataset.read(folder)
+    learnt, unseen = data.of_dataset(found, 90), data.of_dataset(found, 90, judging=True)
+    judges = [case for case in split(found.cases)[1] if not case.treated]
+    assert [case.conversation.id for case in unseen.rows] == [case.conversation.id for case in judges]
+    assert judges
+    assert not {case.customer for case in learnt.rows} & {case.customer for case in judges}
+    for given in (learnt, unseen):
+        assert len(given.rows) + sum(given.left_out.values()) == len(cases)  # nothing is lost without a word
 
 
 def test_only_newer_conversations_are_kept_when_asked(tmp_path: Path) -> None:
