@@ -16,7 +16,9 @@ from sqlalchemy import insert, select
 from assistant.bus.hints import LocalBus
 from assistant.conversations.store import NewEvent, append, open_conversation
 from assistant.ids import new_id
+from assistant.models import Models, own_registry
 from assistant.outcomes.check import check
+from assistant.settings import Settings
 from assistant.shop.history import load_history
 from assistant.storage.engine import Storage, connect
 from assistant.storage.tables import contact, decision, event, metadata, orders, score, site, turn_job
@@ -31,7 +33,9 @@ from assistant.turns.states import StateCache
 from assistant.turns.turn import Parts
 from retrieval import encoders, playbook, store
 from retrieval.search import Retriever
+from risk import registry
 from risk.registry import load_champion
+from tests.tools.another_model import another
 
 pytestmark = pytest.mark.integration
 
@@ -208,3 +212,54 @@ async def test_a_burst_of_many_conversations_at_once(shop: Shop) -> None:
         assert answered, "a burst is answered"
         assert decisions[-1].kind != "none"
     assert shop.storage.read_sync(lambda c: list(check(c, secret=SECRET))) == []
+
+
+async def test_promotion_and_roll_back_under_load_drop_no_turn(shop: Shop, tmp_path: Path) -> None:
+    """Champions change while customers write, and each decision names the model that made it."""
+    settings = Settings(data_dir=tmp_path)
+    folder = own_registry(settings)
+    registry.adopt(folder)
+    first, second = registry.pointer(folder).champion, another(folder)
+    inference = shop.parts.inference
+    models = Models(settings, inference.fingerprint, slowest_ms=60_000)
+    models.load()
+    stop, swaps = asyncio.Event(), 0
+
+    async def govern() -> None:
+        """Promotes, rolls back, lets a canary serve half and withdraws it, over and over, as an operator would."""
+        nonlocal swaps
+        while not stop.is_set():
+            for move in (
+                lambda: registry.promote(folder, second, reason="better"),
+                lambda: registry.roll_back(folder, reason="worse"),
+                lambda: registry.challenge(folder, second, share=0.5, reason="try"),
+                lambda: registry.challenge(folder, None, reason="enough"),
+            ):
+                await asyncio.to_thread(move)
+                swaps += await asyncio.to_thread(models.refresh, inference)
+                await asyncio.sleep(0.05)
+
+    governing = asyncio.create_task(govern())
+    conversations = [shop.open() for _ in range(12)]
+    sent = 0
+    try:
+        for part in range(6):
+            for conversation_id in conversations:
+                shop.say(conversation_id, f"where is my order, and what about part {part}?")
+                sent += 1
+                await asyncio.sleep(0.01)
+            await shop.settled(sent)
+    finally:
+        stop.set()
+        await governing
+    assert swaps >= 4
+    made = shop.storage.read_sync(lambda c: c.execute(select(decision)).all())
+    scored = shop.storage.read_sync(lambda c: c.execute(select(score)).all())
+    assert len(made) == len(scored) == sent
+    assert all(row.unavailable is None for row in scored)
+    by_turn = {(row.conversation_id, row.seq): row.model_version for row in scored}
+    assert {(row.conversation_id, row.seq): row.versions["model"] for row in made} == by_turn
+    assert set(by_turn.values()) == {first, second}
+    assert {item["version"] for row in made for item in row.shadow} <= {first, second}
+    assert shop.storage.read_sync(lambda c: list(check(c, secret=SECRET))) == []
+    assert inference.served.challenger is None  # withdrawn in the end

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ from assistant.turns.inference import Heard, Inference, Request
 from assistant.turns.ports import Unavailable
 from assistant.turns.served import Health
 from retrieval.encoders import load
-from risk import artefact, registry
-from risk.bands import Bands
+from risk import registry
 from risk.types import Message
+from tests.tools.another_model import another
 
 ENCODER = load("use")
 
@@ -34,10 +33,7 @@ def own(settings: Settings) -> Path:
 @pytest.fixture
 def second(own: Path) -> str:
     """The champion's weights as another version, with bands of its own."""
-    champion = own / registry.pointer(own).champion
-    saved = artefact.save(replace(artefact.load(champion), name="shop"), own)
-    replace(Bands.load(registry.bands_path(champion)), elevated=0.3).save(registry.bands_path(saved))
-    return saved.name
+    return another(own, elevated=0.3)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,14 @@ from assistant.loop import gating
 from assistant.models import own_registry
 from assistant.settings import Settings
 from retrieval.encoders import load
-from risk import artefact, registry
-from risk.bands import Bands
+from risk import registry
 from risk.conversation.data import Conversation
 from risk.dataset import files
 from risk.dataset.files import Case
 from risk.errors import ArtefactRefused
 from risk.gate import Limits
 from risk.types import History, Message, OrderRecord
+from tests.tools.another_model import another
 
 NOW, DAY = 1_795_000_000_000, 86_400_000
 CALM, UPSET = "Thank you, that helps a lot.", "This is terrible, I am leaving for another shop!"
@@ -87,27 +85,13 @@ def folder(tmp_path: Path) -> Path:
     return own
 
 
-@pytest.fixture
-def copy(folder: Path) -> Callable[..., str]:
-    """The champion once more under another name, with settings changed; its version."""
-
-    def make(**settings: Any) -> str:
-        champion = folder / registry.pointer(folder).champion
-        model = artefact.load(champion)
-        saved = artefact.save(replace(model, name="shop", settings={**model.settings, **settings}), folder)
-        Bands.load(registry.bands_path(champion)).save(registry.bands_path(saved))
-        return saved.name
-
-    return make
-
-
 LIMITS = Limits(least_customers=10, false_alarms=1.0, p95_ms=1000.0, value_loss=1.0)
 
 
 def test_a_challenger_that_is_no_worse_passes_and_may_serve(
-    dataset: files.Dataset, folder: Path, copy: Callable[..., str], tmp_path: Path
+    dataset: files.Dataset, folder: Path, tmp_path: Path
 ) -> None:
-    same = copy()
+    same = another(folder)
     assert not gating.may_serve(folder, same)
     verdict = gating.judge(dataset, folder, same, ENCODER, cache=tmp_path / "cache", limits=LIMITS)
     assert verdict.passed, verdict.as_json()
@@ -121,9 +105,9 @@ def test_a_challenger_that_is_no_worse_passes_and_may_serve(
         gating.judge(dataset, folder, same, ENCODER, cache=tmp_path / "cache", limits=LIMITS)
 
 
-def test_the_commands_refuse_what_has_not_passed(folder: Path, copy: Callable[..., str], tmp_path: Path) -> None:
+def test_the_commands_refuse_what_has_not_passed(folder: Path, tmp_path: Path) -> None:
     few = write(tmp_path / "training", cases(200))
-    name, run = copy(), CliRunner()
+    name, run = another(folder), CliRunner()
     here = ["--data-dir", str(tmp_path)]
     champion = registry.pointer(folder).champion
     assert run.invoke(app, ["models", "promote", name, "--reason", "new", *here]).exit_code == 1

@@ -8,6 +8,7 @@ import pytest
 from risk import registry
 from risk.errors import ArtefactRefused
 from risk.registry import POINTER, SHIPPED, Pointer, adopt, bands_path, challenge, journal, pointer, promote, roll_back
+from tests.tools.another_model import another
 
 
 @pytest.fixture
@@ -20,16 +21,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def second(folder: Path) -> str:
-    """The shipped model with other bands' file: another version of the same weights."""
-    from dataclasses import replace
-
-    from risk import artefact
-    from risk.bands import Bands
-
-    first = artefact.load(folder / pointer(folder).champion)
-    saved = artefact.save(replace(first, name="shop"), folder)
-    Bands.load(bands_path(folder / pointer(folder).champion)).save(bands_path(saved))
-    return saved.name
+    """The shipped model's weights as another version."""
+    return another(folder)
 
 
 def test_adopting_copies_the_shipped_champion_once(folder: Path) -> None:
