@@ -70,7 +70,7 @@ from assistant.writers.nearness import Nearness
 from assistant.writers.openai import Endpoint, OpenAiWriter
 from assistant.writers.rephrasing import Writers
 from retrieval import encoders
-from retrieval.collection import Progress
+from retrieval.collection_build import Progress
 from retrieval.documents import Encoder
 from risk.anomaly import detector as anomaly
 from risk.anomaly.detector import Detector

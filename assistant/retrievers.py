@@ -13,7 +13,7 @@ from assistant.storage.engine import Storage
 from assistant.storage.tables import site
 from assistant.turns.ports import Unavailable
 from retrieval import recommend, store
-from retrieval.collection import Progress
+from retrieval.collection_build import Progress
 from retrieval.documents import KINDS, Article, Document, Encoder, Product, Script
 from retrieval.errors import BadSnapshot, NoSnapshot
 from retrieval.recommend import Recommender

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from retrieval import codec, metrics, store
-from retrieval.collection import Progress
+from retrieval.collection_build import Progress
 from retrieval.documents import Encoder, Script, SearchContext
 from retrieval.errors import RowFault
 from retrieval.search import Retriever

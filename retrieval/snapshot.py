@@ -20,8 +20,9 @@ from typing import Any
 import orjson
 
 from retrieval import articles as passages
-from retrieval import codec, collection, intent_head, lexical
-from retrieval.collection import Collection, Progress
+from retrieval import codec, collection_build, intent_head, lexical
+from retrieval.collection import Collection
+from retrieval.collection_build import Progress
 from retrieval.documents import KINDS, Article, Document, Encoder, Kind, Product, Script, Vector
 from retrieval.errors import BadSnapshot
 
@@ -100,7 +101,7 @@ def write(
         for kind, documents in parts:
             _check_unique(kind, documents)
             if documents:
-                counts[kind] = collection.write(kind, documents, aside / kind, encoder, known.get, progress)
+                counts[kind] = collection_build.write(kind, documents, aside / kind, encoder, known.get, progress)
         files = {file.relative_to(aside).as_posix(): _hash(file) for file in sorted(aside.rglob("*")) if file.is_file()}
         manifest = {
             "format": FORMAT,

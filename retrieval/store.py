@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval import snapshot as snapshots
-from retrieval.collection import Progress
+from retrieval.collection_build import Progress
 from retrieval.documents import Article, Encoder, Product, Script, Vector
 from retrieval.errors import BadSnapshot, NoSnapshot
 from retrieval.snapshot import Snapshot
