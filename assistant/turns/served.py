@@ -18,7 +18,7 @@ from risk.types import Scorer
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """What the model that did not decide made of the same turn."""
+    """What the model that did not decide made of the same turn; `ms` of processor time."""
 
     version: str
     score: float
@@ -66,7 +66,7 @@ class Health:
         self._turns: deque[tuple[bool, float]] = deque(maxlen=size)
 
     def note(self, *, sound: bool, ms: float) -> None:
-        """One turn: whether the model gave an honest number, and how long it took."""
+        """One turn: whether the model gave an honest number, and the processor time that it took."""
         self._turns.append((sound, ms))
 
     @property
