@@ -2,7 +2,7 @@
 
 Both models score the same turns of the same customers, from the same vectors and the same point in time; labels are what the log
 has learned since. Intervals come from a bootstrap over customers that draws the same ones for both models (paired): a customer
-with fifty turns is one witness, not fifty. Weights are those of the training set (`risk.dataset.weights`): rows left untreated,
+with fifty turns is one witness, not fifty. Weights are those of the training set (`risk.dataset.treated`): rows left untreated,
 by the inverse of their chance to be.
 """
 
@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a challenger may cost. The defaults are those of docs/models.md."""
+    """What a challenger may cost. The defaults are those of docs/loop.md."""
 
     least_customers: int = 100  # of either outcome: with fewer nothing can be told
     ap_loss: float = 0.005

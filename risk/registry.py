@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from risk import artefact
 from risk.bands import Bands
@@ -27,7 +27,6 @@ from risk.scorer import ChampionScorer
 SHIPPED = Path(__file__).parent / "artefacts"
 POINTER = "champion.json"
 JOURNAL = "journal.jsonl"
-STEPS: Final = (0.05, 0.25)  # a canary's shares before all customers
 
 
 @dataclass(frozen=True, slots=True)
