@@ -236,3 +236,8 @@ def load(folder: Path, *, encoder: str | None = None) -> Artefact:
         data=manifest["data"],
         fusion={name: contents[name].decode() for name in OPTIONAL if name in contents},
     )
+
+
+def parts(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The tensors under a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

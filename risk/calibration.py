@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,6 +63,15 @@ class Curve:
     point: Floats
     low: Floats
     high: Floats
+
+    @staticmethod
+    def of(tensors: Mapping[str, NDArray[Any]]) -> Curve:
+        """From an artefact's parts; raises KeyError."""
+        return Curve(*(np.asarray(tensors[field.name], np.float64) for field in fields(Curve)))
+
+    def tensors(self) -> dict[str, Floats]:
+        """What `of` needs."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def apply(self, score: float) -> tuple[float, float, float]:
         """Probability and its interval for one raw score."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.artefact import FUSION_HISTORY, FUSION_TREES, Artefact
+from risk.artefact import FUSION_HISTORY, FUSION_TREES, Artefact, parts
 from risk.bands import Bands
 from risk.calibration import Curve, logit
 from risk.cold_start import ColdStart
@@ -77,7 +77,7 @@ class ChampionScorer:
             members = [parts(t, f"conversation.{m}.") for m in range(int(s["members"]))]
             lexical = Lexical.build(artefact.lexicon, parts(t, "lexical."))
             conversation = ConversationModel(members, lexical, heads_of(s["heads"], parts(t, "heads.")))
-            curve = Curve(*(t[f"history.{part}"].astype(np.float64) for part in ("scores", "point", "low", "high")))
+            curve = Curve.of(parts(t, "history."))
             interval = (float(s["base_interval"][0]), float(s["base_interval"][1]))
             history = HistoryModel(artefact.history, curve, float(s["base_rate"]), interval)
             reasons = ReasonHead(t["reasons.weight"], t["reasons.bias"])
@@ -209,11 +209,6 @@ class ChampionScorer:
             cold_start=self._fusion is None,
         )
         return checked(result)
-
-
-def parts(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """The tensors under a prefix, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _fusion_of(artefact: Artefact) -> FusionModel | None:

@@ -174,8 +174,7 @@ def train_history(
     trained = history_train.train(
         histories, horizon_days, seed, lambda done, total: report("history model", done, total)
     )
-    curve = trained.curve
-    tensors = {f"history.{part}": getattr(curve, part) for part in ("scores", "point", "low", "high")}
+    tensors = {f"history.{part}": value for part, value in trained.curve.tensors().items()}
     tensors["history.population"] = np.quantile(trained.population, np.linspace(0.005, 0.995, 100))
     settings = {"base_rate": trained.base_rate, "base_interval": list(trained.base_interval)}
     description = {"history": {"files": described([path]), **trained.description}}

@@ -14,6 +14,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from risk.artefact import parts
 from risk.calibration import Curve, logit, sigmoid
 from risk.explain import KEPT_TURNS, Move
 from risk.fusion.gated import TENSORS, GatedSum, Scaling
@@ -118,36 +119,31 @@ class FusionModel:
         kind: str, tensors: Mapping[str, NDArray[Any]], history: str | None, trees: str | None, members: int
     ) -> FusionModel:
         """From an artefact's parts: tensors without their prefix, LightGBM texts. Raises KeyError, ValueError, LightGBM's error."""
-
-        def under(prefix: str) -> dict[str, NDArray[Any]]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
         if history is None:
             raise ValueError("the fusion lacks its history branch")
-        projection = Projection.of(under("projection."))
+        projection = Projection.of(parts(tensors, "projection."))
         learner: lgb.Booster | GatedSum
         if kind == "trees":
             if trees is None:
                 raise ValueError("the fusion lacks its trees")
             learner = lgb.Booster(model_str=trees)
         elif kind == "gated":
-            scale = under("scaling.")
+            scale = parts(tensors, "scaling.")
             scaling = Scaling(np.asarray(scale["mean"], np.float64), np.asarray(scale["scale"], np.float64), SPLIT)
             if not scaling.mean.shape == scaling.scale.shape == (len(COLUMNS),):
                 raise ValueError("the fusion's scaling has another length than its inputs")
-            learner = GatedSum([under(f"gated.{m}.") for m in range(members)], scaling)
+            learner = GatedSum([parts(tensors, f"gated.{m}.") for m in range(members)], scaling)
         else:
             raise ValueError(f"unknown kind of fusion {kind!r}")
         width = 3 * projection.basis.shape[0] + len(CHAT)
-        curve = Curve(*(np.asarray(tensors[f"curve.{p}"], np.float64) for p in ("scores", "point", "low", "high")))
         return FusionModel(
             "trees" if kind == "trees" else "gated",
             projection,
-            Linear.of(under("text."), width),
-            Linear.of(under("surface."), SURFACE.stop - SURFACE.start),
+            Linear.of(parts(tensors, "text."), width),
+            Linear.of(parts(tensors, "surface."), SURFACE.stop - SURFACE.start),
             lgb.Booster(model_str=history),
             learner,
-            curve,
+            Curve.of(parts(tensors, "curve.")),
         )
 
     @property

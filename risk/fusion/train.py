@@ -72,7 +72,7 @@ def train(
         **{f"projection.{part}": value for part, value in projection.tensors().items()},
         **{f"text.{part}": value for part, value in branches.text.tensors().items()},
         **{f"surface.{part}": value for part, value in branches.surface.tensors().items()},
-        **{f"curve.{part}": getattr(curve, part) for part in ("scores", "point", "low", "high")},
+        **{f"curve.{part}": value for part, value in curve.tensors().items()},
         "population": np.quantile(p, np.linspace(0.005, 0.995, 100)),
     }
     texts_of_trees = {FUSION_HISTORY: branches.history.model_to_string()}
