@@ -24,6 +24,7 @@ from assistant.loop import once
 from assistant.shop.rows import milliseconds
 from retrieval.encoders import load as load_encoder
 from risk.commands import progress, refusals
+from risk.dataset import files
 
 
 @plain_errors
@@ -46,7 +47,7 @@ def loop(
         site_id = site_id_of(storage, site)
         work = once.Settings(
             registry=own(settings),
-            training=settings.data_dir / "training",
+            training=settings.data_dir / files.FOLDER,
             cache=settings.data_dir / "cache",
             encoder=load_encoder(settings.encoder),
             horizon_days=horizon,

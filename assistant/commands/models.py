@@ -138,7 +138,7 @@ def _built(settings: Settings, site: str, as_of: str | None, horizon: int) -> Pa
     moment = now_ms() if as_of is None else milliseconds(as_of)
     with storage_of(settings) as storage:
         site_id = site_id_of(storage, site)
-        parent = settings.data_dir / "training"
+        parent = settings.data_dir / files.FOLDER
         return storage.read_sync(
             lambda connection: build(connection, parent, site_id=site_id, as_of=moment, horizon_days=horizon)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,8 @@ from assistant.erasure.service import Privacy
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
 from assistant.storage.tables import conversation
+from risk.dataset.erase import erase as erase_rows
+from risk.dataset.files import FOLDER
 
 BATCH = 100  # conversations in one transaction
 
@@ -61,7 +64,8 @@ def erase(
         elif older_than is not None:
             site_id = site_id_of(storage, site)
             _sure(f"Erase what was said at {site} more than {older_than} days ago? This cannot be undone.", yes)
-            shown = _old(storage, site_id, before=now_ms() - older_than * DAY_MS, quiet=json)
+            before = now_ms() - older_than * DAY_MS
+            shown = _old(storage, site_id, settings.data_dir / FOLDER, before=before, quiet=json)
         else:
             shown = asyncio.run(_again(storage, settings))
     if json:
@@ -80,7 +84,7 @@ def _sure(question: str, yes: bool) -> None:
         typer.confirm(question, abort=True)
 
 
-def _old(storage: Storage, site_id: str, *, before: int, quiet: bool) -> dict[str, int]:
+def _old(storage: Storage, site_id: str, training: Path, *, before: int, quiet: bool) -> dict[str, int]:
     total = {"conversations": 0, "messages": 0, "notes": 0}
 
     def due(connection: Connection) -> int:
@@ -98,6 +102,7 @@ def _old(storage: Storage, site_id: str, *, before: int, quiet: bool) -> dict[st
                 break
             counts = part.counts()
             total = {name: value + counts[name] for name, value in total.items()}
+            erase_rows(training, part.conversations)
             step(counts["conversations"])
     forget_pages(storage.url)
     return total

@@ -73,6 +73,12 @@ def find_contact(connection: Connection, site_id: str, who: str) -> str:
     return str(found[0])
 
 
+def conversations_of(connection: Connection, contact_id: str) -> tuple[str, ...]:
+    """A contact's conversations, oldest first."""
+    mine = select(conversation.c.id).where(conversation.c.contact_id == contact_id)
+    return tuple(connection.execute(mine.order_by(conversation.c.id)).scalars())
+
+
 def erase_contact(connection: Connection, contact_id: str, *, site_id: str, actor: str, now: int) -> Erased:
     """Takes a person out. Doing it again finds nothing more. Raises NotFound.
 
@@ -81,11 +87,7 @@ def erase_contact(connection: Connection, contact_id: str, *, site_id: str, acto
     person = contacts.get(connection, contact_id, site_id=site_id, for_update=True)
     if person is None:
         raise NotFound("there is no such contact", code="unknown_contact")
-    theirs = tuple(
-        connection.execute(
-            select(conversation.c.id).where(conversation.c.contact_id == contact_id).order_by(conversation.c.id)
-        ).scalars()
-    )
+    theirs = conversations_of(connection, contact_id)
     parts = [erase_conversation(connection, conversation_id, now=now) for conversation_id in theirs]
     bought = 0
     if person["external_id"] is not None:

@@ -12,11 +12,13 @@ from sqlalchemy import Connection
 
 from assistant.bus.hints import Bus
 from assistant.erasure import dossier
-from assistant.erasure.erase import Erased, erase_contact, find_contact
+from assistant.erasure.erase import Erased, conversations_of, erase_contact, find_contact
 from assistant.erasure.ledger import Ledger
 from assistant.erasure.pages import forget_pages
 from assistant.identity import audit, revocation, widget
 from assistant.storage.engine import Storage
+from risk.dataset.erase import erase as erase_rows
+from risk.dataset.files import FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,13 @@ class Privacy:
     data_dir: Path
 
     async def erase(self, site_id: str, who: str, *, actor: str) -> Erased:
-        """Erases the contact that `who` names (see `find_contact`). Raises NotFound, BadInput, Unavailable."""
+        """Erases the contact that `who` names (see `find_contact`), in training sets too. Raises NotFound, BadInput, Unavailable."""
         contact_id = await self.storage.read(lambda connection: find_contact(connection, site_id, who))
         now = self.clock()
         await asyncio.to_thread(Ledger(self.data_dir).add, site_id, contact_id, now=now)
+        # Before the database: while it still knows whose conversations they are, doing it again finds what a crash left.
+        theirs = await self.storage.read(lambda connection: conversations_of(connection, contact_id))
+        await asyncio.to_thread(erase_rows, self.data_dir / FOLDER, theirs)
         erased = await self.storage.write(
             lambda connection: erase_contact(connection, contact_id, site_id=site_id, actor=actor, now=now)
         )

@@ -27,6 +27,7 @@ from risk.errors import DataRefused
 from risk.types import ContactRecord, History, Message, OrderRecord, ReturnRecord, VisitRecord
 
 FORMAT: Final = 1
+FOLDER: Final = "training"  # where an installation keeps them, in its data directory
 DECISIONS, CASES, SHEET, CARD = "decisions.jsonl", "cases.jsonl", "datasheet.json", "DATASHEET.md"
 
 

@@ -24,10 +24,12 @@ from assistant.escalation import commands
 from assistant.identity import audit
 from assistant.identity.agents import Agent
 from assistant.ids import new_id
+from assistant.loop.build import build
 from assistant.outcomes import store as outcomes
 from assistant.outcomes.check import check
 from assistant.storage.tables import audit as audit_table
 from assistant.storage.tables import contact, conversation, decision, exposure, metadata, order_return, orders, outcome
+from risk.dataset import files as training_sets
 from tests.tools.chat_client import Contact, until
 from tests.tools.postgres import Cluster
 from tests.tools.whole_server import Whole, api_key_of, now_ms, whole_server
@@ -162,6 +164,15 @@ def files(server: Whole) -> bytes:
     return b"".join(path.read_bytes() for path in server.services.settings.data_dir.glob("staywell.db*"))
 
 
+def trained(server: Whole, *, build_one: bool = False) -> str:
+    """All that stands in the training sets."""
+    parent = server.services.settings.data_dir / training_sets.FOLDER
+    if build_one:
+        site_id = server.sites["shop"].id
+        server.run(lambda c: build(c, parent, site_id=site_id, as_of=now_ms(), horizon_days=90))
+    return "".join(file.read_text(encoding="utf-8") for file in sorted(parent.rglob("*")) if file.is_file())
+
+
 async def test_nothing_is_left_of_a_person_and_the_log_still_holds(server: Whole) -> None:
     token, conv, _ = await live_through(server, CUSTOMER, CANARY)
     await live_through(server, "no-2", "petra")
@@ -169,6 +180,7 @@ async def test_nothing_is_left_of_a_person_and_the_log_still_holds(server: Whole
     keys = server.run(lambda c: c.execute(select(contact.c.customer_key).where(contact.c.id == who)).scalars().all())
     before = {table.name: rows(server, table) for table in (decision, outcome, exposure, conversation, contact)}
     assert CANARY in everything(server)
+    assert conv in trained(server, build_one=True)
     async with httpx.AsyncClient(base_url=server.base) as http:
         http.headers["Authorization"] = f"Bearer {api_key_of('shop')}"
         answer = await http.post("/api/shop/erase", json={"customer": CUSTOMER})
@@ -184,6 +196,8 @@ async def test_nothing_is_left_of_a_person_and_the_log_still_holds(server: Whole
     assert CANARY not in left
     assert all(key not in left for key in keys)
     assert "petra" in left
+    assert conv not in trained(server)
+    assert all(key not in trained(server) for key in keys)
     await until(lambda: CANARY.encode() not in files(server), 5)
     # what the log keeps, and that it is whole
     assert before == {table.name: rows(server, table) for table in (decision, outcome, exposure, conversation, contact)}
@@ -313,6 +327,7 @@ async def test_what_is_old_is_forgotten_and_who_said_it_is_not(server: Whole) ->
     _, young, _ = await live_through(server, "no-2", "petra")
     ago = now_ms() - 181 * 86_400_000
     server.write(lambda c: c.execute(conversation.update().where(conversation.c.id == conv).values(updated_at=ago)))
+    assert conv in trained(server, build_one=True)
     folder = str(server.services.settings.data_dir)
     arguments = ["erase", "--older-than", "180", "--site", "shop", "--yes", "--json", "--data-dir", folder]
     first, second = [json.loads((await asyncio.to_thread(CliRunner().invoke, cli, arguments)).stdout) for _ in range(2)]
@@ -322,6 +337,8 @@ async def test_what_is_old_is_forgotten_and_who_said_it_is_not(server: Whole) ->
     assert rows(server, events, events.c.conversation_id == conv) == 0
     assert rows(server, events, events.c.conversation_id == young) > 0
     assert people(server, CUSTOMER)
+    assert conv not in trained(server)
+    assert young in trained(server)
     assert server.run(lambda connection: list(check(connection))) == []
 
 

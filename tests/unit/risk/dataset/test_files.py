@@ -31,7 +31,10 @@ def case(customer: str, *, left: float = 0.0, weight: float = 1.25) -> Case:
 
 
 def write(parent: Path, *customers: str) -> Path:
-    decisions = [{"id": c, "customer_key": c, "note": "\u2028", "outcomes": []} for c in customers]
+    decisions = [
+        {"id": c, "conversation_id": f"conv-{c}", "customer_key": c, "note": "\u2028", "outcomes": []}
+        for c in customers
+    ]
     return files.write(
         parent,
         site="demo",
@@ -53,13 +56,22 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_erasure_leaves_no_word_of_the_customer(tmp_path: Path) -> None:
+def test_erasure_leaves_no_word_of_the_conversation(tmp_path: Path) -> None:
     with_both, other = write(tmp_path, "a", "b"), write(tmp_path, "c")
-    (new,) = erase(tmp_path, {"a"})
+    assert erase(tmp_path, {"conv-a"}) == 2  # a case and a decision
     assert not with_both.exists()
     assert other.exists()
+    (new,) = (folder for folder in tmp_path.iterdir() if folder != other)
     found = files.read(new)
     assert [one.customer for one in found.cases] == ["b"]
-    assert found.sheet["left_out"] == {"rows of erased customers": 2}
-    assert b'"a"' not in (new / files.DECISIONS).read_bytes()
-    assert erase(tmp_path, {"a"}) == []
+    assert found.sheet["left_out"] == {"rows of erased conversations": 2}
+    assert b"conv-a" not in (new / files.DECISIONS).read_bytes()
+    assert erase(tmp_path, {"conv-a"}) == 0
+
+
+def test_what_cannot_be_read_goes_as_a_whole(tmp_path: Path) -> None:
+    damaged = write(tmp_path, "a")
+    (damaged / files.SHEET).write_text("{", encoding="utf-8")
+    erase(tmp_path, {"conv-b"})
+    assert not damaged.exists()
+    assert erase(tmp_path / "missing", {"conv-b"}) == 0
