@@ -31,7 +31,7 @@ class Privacy:
     data_dir: Path
 
     async def erase(self, site_id: str, who: str, *, actor: str) -> Erased:
-        """Erases the contact that `who` names (see `find_contact`), in training sets too. Raises NotFound, BadInput, Unavailable."""
+        """Erases the contact that `who` names (`find_contact`), in training sets too. Raises NotFound, BadInput, Unavailable."""
         contact_id = await self.storage.read(lambda connection: find_contact(connection, site_id, who))
         now = self.clock()
         await asyncio.to_thread(Ledger(self.data_dir).add, site_id, contact_id, now=now)
