@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from retrieval.catalogue import read_rows
 from retrieval.documents import Article, Passage
-from retrieval.errors import RowFault, explain
+from retrieval.errors import RowFault
 from retrieval.markup import clean_lines, structured_text
+from retrieval.tables import documents, read_rows
 from retrieval.text import clean, visible
 
 MAX_BODY = 60_000  # code points
@@ -82,28 +82,11 @@ def load(path: Path, defaults: dict[str, Any] | None = None) -> tuple[list[Artic
     Columns are the fields of `ArticleRow`; in a CSV, `tags` stand as "returns|refund". `defaults` fill fields that a row leaves
     out. Raises ValueError when the file as a whole cannot be read.
     """
-    found: list[Article] = []
-    faults: list[RowFault] = []
-    seen: dict[tuple[str, str], int] = {}
-    for line, fields in read_rows(path):
-        if isinstance(fields, str):
-            faults.append(RowFault(line, fields, path.name))
-            continue
-        try:
-            article = ArticleRow.model_validate({**(defaults or {}), **fields}).article()
-        except ValidationError as fault:
-            faults.append(RowFault(line, explain(fault), path.name))
-            continue
-        except ValueError as fault:
-            faults.append(RowFault(line, str(fault), path.name))
-            continue
-        key = (article.id, article.locale)
-        if key in seen:
-            faults.append(RowFault(line, f"id {article.id!r} already stands at line {seen[key]}", path.name))
-            continue
-        seen[key] = line
-        found.append(article)
-    return found, faults
+
+    def make(fields: dict[str, Any]) -> Article:
+        return ArticleRow.model_validate({**(defaults or {}), **fields}).article()
+
+    return documents(read_rows(path), make, path.name)
 
 
 def passages(article: Article) -> list[Passage]:

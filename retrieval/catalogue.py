@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from retrieval import exports
 from retrieval.documents import Product
-from retrieval.errors import RowFault, explain
+from retrieval.errors import RowFault
 from retrieval.markup import plain_text
+from retrieval.tables import documents, read_rows
 from retrieval.text import clean
 
 MAX_FIELD = 20_000
@@ -72,48 +68,13 @@ def load(path: Path, defaults: dict[str, Any] | None = None) -> tuple[list[Produ
     Exports of Shopify and WooCommerce are recognised by their columns. Raises ValueError when the file as a whole cannot be
     read.
     """
-    products: list[Product] = []
-    faults: list[RowFault] = []
-    seen: dict[tuple[str, str], int] = {}
     rows = list(read_rows(path))
     columns = frozenset(name for _, fields in rows[:50] if isinstance(fields, dict) for name in fields)
-    for line, fields in exports.adapt(rows, columns):
-        if isinstance(fields, str):
-            faults.append(RowFault(line, fields, path.name))
-            continue
-        try:
-            row = ProductRow.model_validate({**(defaults or {}), **_native(fields)})
-        except ValidationError as fault:
-            faults.append(RowFault(line, explain(fault), path.name))
-            continue
-        except ValueError as fault:
-            faults.append(RowFault(line, str(fault), path.name))
-            continue
-        key = (row.id, row.locale)
-        if key in seen:
-            faults.append(RowFault(line, f"id {row.id!r} already stands at line {seen[key]}", path.name))
-            continue
-        seen[key] = line
-        products.append(row.product())
-    return products, faults
 
+    def make(fields: dict[str, Any]) -> Product:
+        return ProductRow.model_validate({**(defaults or {}), **_native(fields)}).product()
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Rows of a CSV or JSON-lines file with their line numbers; a row that cannot be read gives its reason instead.
-
-    Raises ValueError when the file as a whole cannot be read.
-    """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as fault:
-        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
-    kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if kind in {".jsonl", ".ndjson"}:
-        yield from _json_rows(content)
-    elif kind == ".csv":
-        yield from _csv_rows(content, path.name)
-    else:
-        raise ValueError(f"{path.name}: not a .csv or .jsonl file")
+    return documents(exports.adapt(rows, columns), make, path.name)
 
 
 def minor_units(text: str, currency: str) -> int:
@@ -133,47 +94,6 @@ def minor_units(text: str, currency: str) -> int:
     if amount < 0:
         raise ValueError(f"price {text!r} is below zero")
     return int((amount * 10 ** _EXPONENTS.get(currency, 2)).to_integral_value())
-
-
-def _json_rows(content: bytes) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            fields = orjson.loads(line)
-        except orjson.JSONDecodeError as fault:
-            yield number, f"not JSON: {fault}"
-            continue
-        yield number, fields if isinstance(fields, dict) else "not a JSON object"
-
-
-def _csv_rows(content: bytes, name: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise ValueError(f"{name} is not UTF-8: byte {fault.start}") from fault
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as fault:
-            yield line, f"not CSV: {fault}"
-            continue
-        if header is None:
-            header = [cell.strip() for cell in cells]
-            if len(set(header)) != len(header):
-                raise ValueError(f"{name}: a column stands twice in the header")
-            continue
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            yield line, f"{len(cells)} cells under {len(header)} columns"
-            continue
-        yield line, {column: cell for column, cell in zip(header, cells, strict=True) if cell.strip()}
 
 
 def _native(fields: dict[str, Any]) -> dict[str, Any]:

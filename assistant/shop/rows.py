@@ -1,12 +1,10 @@
-"""Rows of imported files: CSV or JSONL, gzipped or not, read one at a time and validated one at a time.
+"""Rows of imported files, read by `retrieval.tables` and validated one at a time.
 
 A bad row is reported with its line and reason, and the rest goes in.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,14 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 
 from assistant.errors import BadInput, BadRow
+from retrieval import tables
 
 M = TypeVar("M", bound=BaseModel)
-MAX_ROW = 1_000_000  # characters; a longer row is refused, not read into a model
-csv.field_size_limit(MAX_ROW)
 
 
 @dataclass(slots=True)
@@ -47,63 +43,18 @@ def open_text(path: Path) -> TextIO:
     """The file as UTF-8 text, unpacked when its name ends in .gz."""
     if not path.is_file():
         raise BadInput(f"there is no file {path.name}")
-    if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors="strict", newline="")
-    return path.open(encoding="utf-8-sig", errors="strict", newline="")
+    return io.TextIOWrapper(tables.opened(path), encoding="utf-8-sig", errors="strict", newline="")
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     """(line, row) of a .jsonl or .csv file, or (line, BadRow) where a line cannot be read. Lines count from 1."""
-    kind = Path(path.name.removesuffix(".gz")).suffix
-    if kind not in {".csv", ".jsonl", ".ndjson"}:
-        raise BadInput(f"{path.name}: expected .csv or .jsonl, maybe with .gz")
-    with open_text(path) as file:
-        try:
-            yield from _csv_rows(file) if kind == ".csv" else _json_rows(file)
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path.name} is not UTF-8 text ({error.reason})") from error
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise BadInput(f"{path.name} is not a whole gzip file") from error
-
-
-def _json_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-    for line, text in enumerate(file, start=1):
-        if not text.strip():
-            continue
-        if len(text) > MAX_ROW:
-            yield line, BadRow(f"longer than {MAX_ROW:,} characters", line=line)
-            continue
-        try:
-            row = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            yield line, BadRow(f"not JSON: {error}", line=line)
-            continue
-        yield line, row if isinstance(row, dict) else BadRow("not a JSON object", line=line)
-
-
-def _csv_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-    reader = csv.reader(file, strict=True)
+    if not path.is_file():
+        raise BadInput(f"there is no file {path.name}")
     try:
-        header = next(reader)
-    except StopIteration:
-        raise BadInput("the file is empty") from None
-    if len(set(header)) != len(header):
-        raise BadInput("two columns have the same name")
-    while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, BadRow(str(error), line=line)
-            continue
-        if not values:
-            continue
-        if len(values) != len(header):
-            yield line, BadRow(f"{len(values)} fields where the header has {len(header)}", line=line)
-            continue
-        yield line, {name: value for name, value in zip(header, values, strict=True) if value != ""}
+        for line, row in tables.read_rows(path):
+            yield line, BadRow(row, line=line) if isinstance(row, str) else row
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 def parse_map(text: str) -> dict[str, str]:

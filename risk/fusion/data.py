@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from retrieval import tables
 from risk.conversation import data as conversation_data
 from risk.conversation.data import Conversation
 from risk.dataset.files import Dataset
@@ -189,20 +187,10 @@ def _flat(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    packed = path.suffix == ".gz"
-    line = 0
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as file:
-            if path.name.removesuffix(".gz").endswith(".csv"):
-                for line, row in enumerate(csv.DictReader(file), start=2):
-                    yield line, row
-                return
-            for line, text in enumerate(file, start=1):
-                if not text.strip():
-                    continue
-                row = json.loads(text)
-                if not isinstance(row, dict):
-                    raise DataRefused("an outcome is an object", line=line)
-                yield line, row
-    except (OSError, EOFError, ValueError, RecursionError, csv.Error) as broken:
-        raise DataRefused(f"cannot read {path.name}: {broken}", line=line or None) from broken
+        for line, row in tables.read_rows(path):
+            if isinstance(row, str):
+                raise DataRefused(f"{path.name}: {row}", line=line)
+            yield line, row
+    except ValueError as broken:
+        raise DataRefused(str(broken)) from broken
