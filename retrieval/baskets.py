@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +12,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import metrics
+from retrieval import metrics, tables
 from retrieval.errors import RowFault
 from retrieval.factors import factorise, neighbours
 from retrieval.recommend import DAY_MS, FEATURES, Knowledge, Purchase, Recommender, evidence
@@ -75,12 +72,8 @@ def load_orders(path: Path, mapping: Mapping[str, str]) -> tuple[dict[str, list[
     Lines with a quantity of zero or less (returns, cancellations) and lines without a customer are no purchases. Raises
     ValueError when the file cannot be used.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        names = {name.strip().lower(): name for name in reader.fieldnames or ()}
-    except (OSError, EOFError, UnicodeDecodeError) as fault:
-        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    reader = tables.by_header(path)
+    names = {name.strip().lower(): name for name in reader.fieldnames or ()}
     columns: dict[str, str] = {}
     for field, guesses in COLUMNS.items():
         wanted = (mapping[field].lower(),) if field in mapping else guesses

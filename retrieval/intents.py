@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval import codec, metrics, store
+from retrieval import codec, metrics, store, tables
 from retrieval.collection_build import Progress
 from retrieval.documents import Encoder, Script, SearchContext
 from retrieval.errors import RowFault
@@ -32,12 +29,8 @@ class Question:
 
 def load_questions(path: Path) -> tuple[list[Question], list[RowFault]]:
     """Questions from a CSV with the columns text and category (or intent); also `.gz`. Raises ValueError for no such file."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        columns = set(reader.fieldnames or ())
-    except (OSError, EOFError, UnicodeDecodeError) as fault:
-        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    reader = tables.by_header(path)
+    columns = set(reader.fieldnames or ())
     label = "category" if "category" in columns else "intent"
     if not {"text", label} <= columns:
         raise ValueError(f"{path.name}: expected the columns text and category")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import metrics, rerank
+from retrieval import metrics, rerank, tables
 from retrieval.collection import Collection
 from retrieval.documents import Encoder, Product, Vector
 from retrieval.errors import RowFault
@@ -40,12 +37,8 @@ def load_judgements(path: Path) -> tuple[dict[str, dict[str, float]], list[RowFa
 
     Logged clicks fit as well: rating 0 for shown, more for clicked, bought. Raises ValueError when the file cannot be read.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        missing = {"query", "docid", "rating"} - set(reader.fieldnames or ())
-    except (OSError, EOFError, UnicodeDecodeError) as fault:
-        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    reader = tables.by_header(path)
+    missing = {"query", "docid", "rating"} - set(reader.fieldnames or ())
     if missing:
         raise ValueError(f"{path.name}: column {min(missing)!r} is missing")
     found: dict[str, dict[str, float]] = {}

@@ -57,6 +57,18 @@ def read_rows(path: Path) -> Iterator[Numbered]:
         raise ValueError(f"{path.name}: {fault}") from fault
 
 
+def by_header(path: Path) -> csv.DictReader[str]:
+    """A CSV file, maybe gzipped, read as a whole, for readers that name its columns themselves. Raises ValueError."""
+    try:
+        with opened(path) as file:
+            text = file.read().decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        _ = reader.fieldnames
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as fault:
+        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
+    return reader
+
+
 def opened(path: Path) -> Binary:
     """The file's bytes, unpacked when its name ends in .gz."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

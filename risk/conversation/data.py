@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             for line, text in enumerate(file, start=1):
                 if text.strip():
                     yield line, text
-    except (OSError, EOFError, UnicodeDecodeError) as broken:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as broken:
         raise DataRefused(f"cannot read {path.name}: {broken}") from broken
 
 

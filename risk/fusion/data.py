@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -172,9 +173,12 @@ def outcomes(path: Path, kind: str) -> dict[str, Known]:
 
 def _number(value: Any, line: int) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError) as broken:
-        raise DataRefused(f"{value!r} is not a number", line=line) from broken
+        number = float(value)
+        if math.isfinite(number):
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise DataRefused(f"{value!r} is not a number", line=line)
 
 
 def _flat(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,6 +124,8 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
                     at = times[stamp] = _parse_time(stamp)
                 quantity = float(get.get("quantity") or 1)
                 amount = float(get["amount"]) if get.get("amount") else quantity * float(get.get("price") or 0)
+                if not (math.isfinite(quantity) and math.isfinite(amount)):
+                    raise ValueError("quantity, price and amount are numbers")
                 order = get.get("order") or f"{get['customer']}@{stamp}"
                 back = (order[:1].upper() == "C" and order[1:].isdigit()) or amount < 0 or quantity < 0
                 baskets = (returned if back else bought).setdefault(get["customer"], {})
@@ -137,7 +141,7 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
                     progress(line)
     except ValueError as broken:
         raise DataRefused(str(broken), line=line) from broken
-    except (OSError, EOFError, csv.Error) as broken:
+    except (OSError, EOFError, zlib.error, csv.Error) as broken:
         raise DataRefused(f"cannot read {path.name}: {broken}") from broken
     if not bought:
         raise DataRefused("no purchase with a customer in the file")

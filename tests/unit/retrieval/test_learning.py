@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -180,3 +181,7 @@ def test_judgement_files_are_checked_row_by_row(tmp_path: Path) -> None:
     path.write_text("query,rating\n", encoding="utf-8")
     with pytest.raises(ValueError, match="docid"):
         judged.load_judgements(path)
+    damaged = tmp_path / "judgements.csv.gz"
+    damaged.write_bytes(gzip.compress(b"query,docid,rating\n" * 200)[:12] + b"\xff" * 40)
+    with pytest.raises(ValueError, match=r"judgements\.csv\.gz cannot be read"):
+        judged.load_judgements(damaged)

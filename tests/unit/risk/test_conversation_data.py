@@ -66,8 +66,11 @@ def test_broken_json_and_broken_gzip_are_refused(tmp_path: Path) -> None:
         read([bad])
     torn = tmp_path / "torn.jsonl.gz"
     torn.write_bytes(gzip.compress(b'{"messages": []}\n' * 100)[:-12])
-    with pytest.raises(DataRefused, match="cannot read"):
-        read([torn])
+    damaged = tmp_path / "damaged.jsonl.gz"
+    damaged.write_bytes(gzip.compress(b'{"messages": []}\n' * 100)[:12] + b"\xff" * 40)
+    for path in (torn, damaged):
+        with pytest.raises(DataRefused, match="cannot read"):
+            read([path])
 
 
 def test_upcoming_looks_at_the_next_three_labelled_turns_only() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,21 @@ def test_drivers_add_up_to_the_raw_logit(transactions_file: Path) -> None:
     assert {d.code for d in drivers} <= set(DRIVERS.values())
     assert len({d.code for d in drivers}) == len(drivers)
     assert set(FEATURES) - set(DRIVERS) == {"visits_30d", "visit_days"}
+
+
+@pytest.mark.parametrize("row", ["nan,1", "1e400,1", "3,inf"])
+def test_what_is_no_amount_is_refused_with_its_line(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"customer,at,price,quantity\n1,2025-01-01,3,1\n1,2025-02-01,{row}\n")
+    with pytest.raises(DataRefused, match=r"line 3: .* numbers"):
+        transactions.read(path, {})
+
+
+def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"customer,at,amount\n" * 200)[:12] + b"\xff" * 40)
+    with pytest.raises(DataRefused, match=r"cannot read t\.csv\.gz"):
+        transactions.read(path, {})
 
 
 def test_too_short_a_file_is_refused(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_the_log_s_decisions_with_their_outcomes_are_read(tmp_path: Path) -> Non
     [
         ("conversation_id,type,value\na,inactive_90,0.5\n", "line 2: inactive_90 is 1"),
         ("conversation_id,type,value\na,inactive_90,often\n", "line 2: 'often' is not a number"),
+        ("conversation_id,type,value\na,csat,nan\n", "line 2: 'nan' is not a number"),
         ("conversation_id,type,value\n,inactive_90,1\n", "line 2: an outcome needs a conversation_id"),
         ("conversation_id,type,value\na,inactive_30,1\n", "no outcome inactive_90"),
         ("nothing\n", "no outcome inactive_90"),
