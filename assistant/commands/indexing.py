@@ -150,6 +150,7 @@ def judgements(
     with os.fdopen(
         os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
     ) as file:
+        os.fchmod(file.fileno(), 0o600)  # also where a file stood that others may read
         writer = csv.writer(file)
         writer.writerow(logged.COLUMNS)
         writer.writerows(dataclasses.astuple(one) for one in found)

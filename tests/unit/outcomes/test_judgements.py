@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import stat
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, update
+from typer.testing import CliRunner
 
+from assistant.commands import indexing
 from assistant.conversations.store import NewEvent, append
 from assistant.ids import new_id
 from assistant.outcomes import log
@@ -102,6 +107,19 @@ def test_orders_before_after_and_cancelled_are_no_praise(made: Any, answered: An
     answered("a kettle", "P1")
     order(made, "P1", at, status)
     assert found(made) == [Judgement("a kettle", "P1", 0.0)]
+
+
+def test_the_file_is_its_owner_s_alone_also_in_place_of_one_that_was_not(
+    made: Any, answered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click(made, answered("a kettle", "P1"), "P1")
+    monkeypatch.setattr(indexing, "storage_of", lambda _settings: nullcontext(made.storage))
+    path = tmp_path / "judged.csv"
+    path.touch(0o644)
+    done = CliRunner().invoke(indexing.index_app, ["judgements", "--out", str(path)])
+    assert done.exit_code == 0, done.output
+    assert path.read_text(encoding="utf-8").splitlines() == ["query,docid,rating", "a kettle,P1,2.0"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_an_erased_question_judges_nothing(made: Any, answered: Any) -> None:
