@@ -172,6 +172,33 @@ def test_reports_open_to_the_transcripts_that_they_count(desk: Page, tmp_path: P
         expect(desk.locator(".report table, .report .empty").first).to_be_visible()
 
 
+def test_a_report_never_stands_under_another_periods_heading(desk: Page) -> None:
+    desk.get_by_role("link", name="Reports").click()
+    desk.get_by_role("radio", name="90 days").check()
+    days = desk.locator(".report tbody tr")
+    expect(days).to_have_count(90)
+    # From here on, whatever is drawn is held against the period that is chosen.
+    desk.evaluate(
+        """() => {
+          window.drawn = [];
+          const look = () => window.drawn.push([
+            document.querySelector('.report-head input:checked')?.value,
+            document.querySelectorAll('.report tbody tr').length,
+          ]);
+          const all = { childList: true, subtree: true, attributes: true };
+          new MutationObserver(look).observe(document.querySelector('.reports'), all);
+        }"""
+    )
+    held: list[Any] = []
+    desk.route("**/api/review/reports/**", lambda route: held.append(route))
+    desk.get_by_role("radio", name="7 days", exact=True).check()
+    expect(desk.locator(".report [role=status]")).to_have_text("Loading")
+    expect(days).to_have_count(0)
+    held.pop().continue_()
+    expect(days).to_have_count(7)
+    assert {tuple(seen) for seen in desk.evaluate("window.drawn")} <= {("7", 0), ("7", 7)}
+
+
 def test_the_audit_trail_tells_who_read_what(desk: Page) -> None:
     desk.locator(".it").first.click()
     name = desk.locator(".view .title").inner_text()

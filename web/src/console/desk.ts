@@ -2,7 +2,7 @@
 import { decode } from "../core/decode.ts";
 import { idleLink, linkStep, type Link, type LinkEffect, type LinkInput, type LinkTimer } from "../core/link.ts";
 import { deskServerFrameShapes, type DeskClientFrame, type DeskServerFrame } from "../protocol/gen.ts";
-import { ApiError, type Api } from "../ui/api.ts";
+import { ApiError, asApiError, type Api } from "../ui/api.ts";
 import type { Bundle } from "../ui/bundle.ts";
 import { cursor, threadOf, type Action, type Pending, type Presence, type State } from "./state.ts";
 import type { Store } from "./store.ts";
@@ -71,7 +71,7 @@ export class Desk {
         if (this.store.get().selected === conv) this.watch(conv);
       },
       (error: unknown) => {
-        const known = error instanceof ApiError ? error : new ApiError(0, "bug", String(error), false);
+        const known = asApiError(error);
         this.store.dispatch({ do: "open_failed", conv, error: known });
       },
     );

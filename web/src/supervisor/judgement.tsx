@@ -1,6 +1,6 @@
 // The right side: the supervisor's verdict, why the score was what it was, what came of it, and what another model would have said.
 import { useState } from "preact/hooks";
-import { ApiError, type Api } from "../ui/api.ts";
+import { asApiError, type Api, type ApiError } from "../ui/api.ts";
 import { turnNumber } from "../ui/bundle.ts";
 import { actionInWords } from "../ui/codes.ts";
 import { driverInWords } from "../ui/drivers.tsx";
@@ -69,7 +69,7 @@ function ReviewForm({ api, data, decision, whole, reload }: { api: Api; data: Tr
       },
       (caught: unknown) => {
         setSent("no");
-        setError(caught instanceof ApiError ? caught : new ApiError(0, "bug", String(caught), false));
+        setError(asApiError(caught));
       },
     );
   };

@@ -31,7 +31,7 @@ export function Reports({ api, place, setPlace, currency }: { api: Api; place: P
   const period = query({ since: until - place.days * DAY_MS, until });
   const path = `/api/review/reports/${name}`;
   const [loaded, reload] = useLoad(path + period, (signal) => api.get<Report>(path + period, signal));
-  const report = loaded.data?.name === name ? loaded.data : null;
+  const report = loaded.data;
   return (
     <main class="reports" id="content" tabIndex={-1} aria-label={t("nav.reports")}>
       <nav class="report-names" aria-label={t("reports.label")}>

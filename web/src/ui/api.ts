@@ -12,6 +12,10 @@ export class ApiError extends Error {
   }
 }
 
+/** Whatever was thrown, as an error of ours. */
+export const asApiError = (error: unknown): ApiError =>
+  error instanceof ApiError ? error : new ApiError(0, "bug", String(error), false);
+
 export interface Agent {
   id: string;
   name: string;

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "./api.ts";
+import { asApiError, type ApiError } from "./api.ts";
 
 /** The time, refreshed every `every` ms. `skew` is what to add to our clock to get the server's. */
 export function useNow(every = 1000, skew = 0): number {
@@ -34,33 +34,32 @@ export function useLatest<T>(value: T): { readonly current: T } {
 }
 
 export type Loaded<T> =
-  | { state: "loading"; data: T | null; error: null }
+  | { state: "loading"; data: null; error: null }
   | { state: "ready"; data: T; error: null }
   | { state: "error"; data: T | null; error: ApiError };
 
-/** Loads when `key` changes (null: nothing to load), and again on `reload`; the last data stays until new data is there. */
+const LOADING = { state: "loading", data: null, error: null } as const;
+
+/** Loads when `key` changes (null: nothing to load), and again on `reload`. What it gives belongs to the key that it is called with:
+ * the data stay while the same is loaded again, and are never another key's. */
 export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Promise<T>): [Loaded<T>, () => void] {
-  const [loaded, setLoaded] = useState<Loaded<T>>({ state: "loading", data: null, error: null });
+  const [kept, setKept] = useState<{ key: string | null; loaded: Loaded<T> }>({ key, loaded: LOADING });
   const [round, setRound] = useState(0);
   const latest = useLatest(load);
-  const shownKey = useRef<string | null>(null);
   useEffect(() => {
     if (key === null) return;
     const control = new AbortController();
-    const keep = shownKey.current === key;
-    shownKey.current = key;
-    setLoaded((was) => (keep && was.data !== null ? was : { state: "loading", data: null, error: null }));
+    setKept((was) => (was.key === key && was.loaded.data !== null ? was : { key, loaded: LOADING }));
     latest.current(control.signal).then(
-      (data) => !control.signal.aborted && setLoaded({ state: "ready", data, error: null }),
+      (data) => !control.signal.aborted && setKept({ key, loaded: { state: "ready", data, error: null } }),
       (error: unknown) => {
         if (control.signal.aborted) return;
-        const known = error instanceof ApiError ? error : new ApiError(0, "bug", String(error), false);
-        setLoaded((was) => ({ state: "error", data: was.data, error: known }));
+        setKept((was) => ({ key, loaded: { state: "error", data: was.key === key ? was.loaded.data : null, error: asApiError(error) } }));
       },
     );
     return () => control.abort();
   }, [key, round]);
-  return [loaded, useCallback(() => setRound((n) => n + 1), [])];
+  return [kept.key === key ? kept.loaded : LOADING, useCallback(() => setRound((n) => n + 1), [])];
 }
 
 /** A value that follows after `delay` ms of rest. */
