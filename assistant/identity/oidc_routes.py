@@ -39,22 +39,26 @@ def build_router(deps: AgentDeps, secret: bytes, client: OidcClient | None = Non
         provider = None if client is None else {"name": settings.oidc_name, "url": "/api/oidc/start"}
         return {"password": settings.password_login, "oidc": provider}
 
-    def provider(request: Request) -> OidcClient:
+    def provider() -> OidcClient:
         if client is None:
             raise NotFound("no identity provider is set up")
+        return client
+
+    def count(request: Request) -> None:
+        """Raises RateLimited for an address that tries too often."""
         address = remote_address(request)
         wait_ms = 0 if address is None else attempts.of(address, deps.clock()).take(deps.clock())
         if wait_ms:
             raise RateLimited("too many log-ins from this address", after_ms=wait_ms)
-        return client
 
     @router.get("/api/oidc/start", response_class=RedirectResponse, status_code=303)
     async def start(request: Request, to: str = PAGES[0]) -> Response:
         """Sends the browser to the provider; `to`: the page to come back to."""
         if to not in PAGES:
             raise NotFound("no such page")
-        speaker = provider(request)
+        speaker = provider()
         try:
+            count(request)
             url, flow = await speaker.begin(_own_origin(settings.origins, request) + "/api/oidc/callback", to)
         except StaywellError as error:
             return _back(to, error)
@@ -74,8 +78,9 @@ def build_router(deps: AgentDeps, secret: bytes, client: OidcClient | None = Non
     @router.get("/api/oidc/callback", response_class=RedirectResponse, status_code=303)
     async def callback(request: Request) -> Response:
         """Where the provider sends the browser back to. Ends on a page of ours, logged in or with `?login=<why not>`."""
-        speaker, now, to = provider(request), deps.clock(), PAGES[0]
+        speaker, now, to = provider(), deps.clock(), PAGES[0]
         try:
+            count(request)
             flow = oidc.open_flow(request.cookies.get(cookie, ""), key, now=now)
             to = flow.to if flow.to in PAGES else to
             person = await speaker.finish(flow, request.query_params, now=now)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import pytest
 
 from assistant.errors import StaywellError
 from assistant.escalation.commands import DISPOSITIONS
+from assistant.identity import fetching, jwks, oidc
 from assistant.outcomes.store import SOURCES, TYPES
+from assistant.policy import abuse, rules, unusual, wallet
 from assistant.policy.types import ActionKind
 from assistant.review.transcripts import Verdict
+from assistant.turns import options
 from retrieval.documents import BANDS, REASONS
 from risk.history.features import DRIVERS
 
@@ -32,6 +38,15 @@ def error_codes(root: type[StaywellError] = StaywellError) -> set[str]:
     return {code for child in root.__subclasses__() for code in {child.code, *error_codes(child)}}
 
 
+def literals(pattern: str, *modules: ModuleType) -> set[str]:
+    """What `pattern` finds in the modules' source."""
+    return {code for module in modules for code in re.findall(pattern, inspect.getsource(module))}
+
+
+NO_OFFER = literals(r'return "((?:abuse|wallet)_\w+)"', abuse, wallet) | {unusual.RULE}
+RULES = literals(r'Override\("(\w+)"', rules) | rules.SERVICE_RULES
+LIMITS = literals(r'(?:return|else|why_not =|why_not=) ?"(\w+)"', rules, wallet, options)
+
 CODES = {
     "band": BANDS,
     "reason": REASONS,
@@ -42,6 +57,9 @@ CODES = {
     "outcome": sorted(TYPES),
     "source": sorted(SOURCES),
     "driver_name": sorted(set(DRIVERS.values())),
+    "override": sorted(RULES | NO_OFFER),
+    "ineligible": sorted(LIMITS | NO_OFFER | {rules.SAID_ALREADY}),
+    "login_refused": sorted(literals(r'code="(\w+)"', oidc, fetching, jwks) | {"rate", "other"}),
     # Only imports report rows, only a start refuses artefacts, only the log's own writer refuses decisions: no screen sees those.
     "error": sorted(error_codes() - {"bad_row", "bad_frame", "bad_artefact", "conflict", "unsound_decision"}),
 }

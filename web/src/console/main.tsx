@@ -13,7 +13,7 @@ const catalogue = { en: { ...uiEn, ...en }, zh: { ...uiZh, ...zh } };
 
 render(
   <I18nProvider catalogue={catalogue}>
-    <SessionGate roles={["agent", "supervisor", "admin"]}>{(signedIn) => <Console {...signedIn} />}</SessionGate>
+    <SessionGate page="/console" roles={["agent", "supervisor", "admin"]}>{(signedIn) => <Console {...signedIn} />}</SessionGate>
   </I18nProvider>,
   document.getElementById("app")!,
 );

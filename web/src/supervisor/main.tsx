@@ -13,7 +13,7 @@ const catalogue = { en: { ...uiEn, ...en }, zh: { ...uiZh, ...zh } };
 
 render(
   <I18nProvider catalogue={catalogue}>
-    <SessionGate roles={["supervisor", "admin"]}>{(signedIn) => <Supervisor {...signedIn} />}</SessionGate>
+    <SessionGate page="/supervisor" roles={["supervisor", "admin"]}>{(signedIn) => <Supervisor {...signedIn} />}</SessionGate>
   </I18nProvider>,
   document.getElementById("app")!,
 );

@@ -30,7 +30,7 @@ export function whyInWords(i18n: I18n, codes: readonly string[]): string {
   }).join(" · ");
 }
 
-/** {dense: 0.71, intent: 0.92, sparse: 5.2} → close in meaning 71 % · what was meant 92 % · same words 5.2 */
+/** {dense: 0.71, intent: 0.92, sparse: 5.2} → asks for this 92% · close in meaning 71% · same words 5.2 */
 export function sourcesInWords(i18n: I18n, sources: Readonly<Record<string, number>>): string {
   const { f } = i18n;
   // What says most comes first.

@@ -30,9 +30,9 @@ export function valueInWords(i18n: I18n, code: string, value: number | string, c
     case "log_money":
       return { value: i18n.f.money(Math.round(Math.expm1(value)) * 100, currency) };
     case "log_count":
-      return { value: i18n.f.count(Math.expm1(value), 1) };
+      return tenths(i18n, Math.expm1(value));
     case "ratio":
-      return { value: i18n.f.count(value, 1) };
+      return tenths(i18n, value);
     case "change":
       return { value: i18n.f.change(value) };
     default: {
@@ -40,6 +40,10 @@ export function valueInWords(i18n: I18n, code: string, value: number | string, c
       return { value: i18n.f.count(whole), n: whole };
     }
   }
+}
+
+function tenths(i18n: I18n, value: number): { value: string; n: number } {
+  return { value: i18n.f.count(value, 1), n: Math.round(value * 10) / 10 };
 }
 
 /** A driver in words. `quote` gives the text of a turn. */

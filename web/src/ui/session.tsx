@@ -1,11 +1,12 @@
 // Logging in, staying logged in, logging out: the frame around console and supervisor.
 import type { ComponentChildren } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Api, ApiError, type Agent, type Session } from "./api.ts";
-import { useI18n, type Locale } from "./i18n.tsx";
-import { Button, Choice, Empty, Failed, Loading, Popover, Switch } from "./parts.tsx";
-import { Icon, Logo } from "./icons.tsx";
-import { THEMES, useTheme, type Theme } from "./theme.ts";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { Api, asApiError, type Agent, type ApiError, type Session } from "./api.ts";
+import { LocaleChoice, ThemeChoice } from "./choices.tsx";
+import { useI18n } from "./i18n.tsx";
+import { Icon } from "./icons.tsx";
+import { LogIn, readRefusal, type Page } from "./login.tsx";
+import { Button, Empty, Failed, Loading, Popover, Switch } from "./parts.tsx";
 
 export interface SignedIn {
   agent: Agent;
@@ -16,16 +17,21 @@ export interface SignedIn {
 type State =
   | { at: "restoring" }
   | { at: "failed"; error: ApiError }
-  | { at: "out"; expired: boolean }
+  | { at: "out"; expired: boolean; refused: string | null }
   | { at: "in"; session: Session };
 
-const asApiError = (error: unknown): ApiError =>
-  error instanceof ApiError ? error : new ApiError(0, "bug", String(error), false);
+/** Takes out of the address why the identity provider's log-in led nowhere: said once, not again on a reload. */
+function takeRefusal(): string | null {
+  const { refused, rest } = readRefusal(location.search);
+  if (refused !== null) history.replaceState(history.state, "", location.pathname + rest + location.hash);
+  return refused;
+}
 
-export function SessionGate({ roles, children }: { roles: readonly Agent["role"][]; children: (signedIn: SignedIn) => ComponentChildren }) {
+export function SessionGate({ page, roles, children }: { page: Page; roles: readonly Agent["role"][]; children: (signedIn: SignedIn) => ComponentChildren }) {
   const api = useMemo(() => new Api(), []);
   const { t } = useI18n();
   const [state, setState] = useState<State>({ at: "restoring" });
+  const [refused] = useState(takeRefusal);
 
   const enter = useCallback((session: Session) => {
     api.use(session);
@@ -35,26 +41,26 @@ export function SessionGate({ roles, children }: { roles: readonly Agent["role"]
     setState({ at: "restoring" });
     api.get<Session>("/api/me").then(enter, (error: unknown) => {
       const known = asApiError(error);
-      setState(known.status === 401 || known.status === 403 ? { at: "out", expired: false } : { at: "failed", error: known });
+      setState(known.status === 401 || known.status === 403 ? { at: "out", expired: false, refused } : { at: "failed", error: known });
     });
-  }, [api, enter]);
+  }, [api, enter, refused]);
   useEffect(() => {
     api.onExpired = () => {
       api.use(null);
-      setState({ at: "out", expired: true });
+      setState({ at: "out", expired: true, refused: null });
     };
     restore();
   }, [api, restore]);
   const logOut = useCallback(() => {
     void api.post("/api/logout").catch(() => undefined).then(() => {
       api.use(null);
-      setState({ at: "out", expired: false });
+      setState({ at: "out", expired: false, refused: null });
     });
   }, [api]);
 
   if (state.at === "restoring") return <main class="gate"><Loading label={t("loading")} /></main>;
   if (state.at === "failed") return <main class="gate"><Failed error={state.error} retry={restore} /></main>;
-  if (state.at === "out") return <LogIn api={api} expired={state.expired} onDone={enter} />;
+  if (state.at === "out") return <LogIn api={api} page={page} expired={state.expired} refused={state.refused} onDone={enter} />;
   const { agent } = state.session;
   if (!roles.includes(agent.role)) {
     return (
@@ -67,58 +73,6 @@ export function SessionGate({ roles, children }: { roles: readonly Agent["role"]
     );
   }
   return <>{children({ agent, api, logOut })}</>;
-}
-
-function LogIn({ api, expired, onDone }: { api: Api; expired: boolean; onDone: (session: Session) => void }) {
-  const { t, word } = useI18n();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError | null>(null);
-  const [shown, setShown] = useState(false);
-  const login = useRef<HTMLInputElement>(null);
-  const password = useRef<HTMLInputElement>(null);
-  useEffect(() => login.current?.focus(), []);
-
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    if (busy || !login.current?.value || !password.current?.value) return;
-    setBusy(true);
-    setError(null);
-    api.post<Session>("/api/login", { login: login.current.value.trim(), password: password.current.value }).then(onDone, (caught: unknown) => {
-      setBusy(false);
-      setError(asApiError(caught));
-      password.current?.select();
-    });
-  };
-  return (
-    <main class="gate">
-      <form class="login" onSubmit={submit} aria-labelledby="login-title">
-        <Logo />
-        <h1 id="login-title">{t("login.title")}</h1>
-        <p class="sm muted">{expired ? t("login.expired") : t("login.lead")}</p>
-        <label class="field"><span>{t("login.login")}</span><input ref={login} name="login" autocomplete="username" autocapitalize="none" spellcheck={false} required /></label>
-        <label class="field">
-          <span>{t("login.password")}</span>
-          <input ref={password} name="password" {...(shown ? { type: "text" as const } : { type: "password" as const })} autocomplete="current-password" required aria-describedby={error ? "login-error" : undefined} aria-invalid={error ? "true" : undefined} />
-        </label>
-        <label class="check sm"><input type="checkbox" checked={shown} onChange={(event) => setShown(event.currentTarget.checked)} />{t("login.show")}</label>
-        {error && <p id="login-error" class="form-error" role="alert">{word("login_error", error.code === "offline" ? "offline" : String(error.status))}</p>}
-        <Button look="primary" type="submit" busy={busy}>{t("login.enter")}</Button>
-      </form>
-      <LocaleChoice />
-    </main>
-  );
-}
-
-export function LocaleChoice() {
-  const { t, locale, setLocale } = useI18n();
-  const options: { value: Locale; label: string }[] = [{ value: "en", label: "English" }, { value: "zh", label: "中文" }];
-  return <Choice label={t("language")} value={locale} options={options} onChange={setLocale} class="bare" />;
-}
-
-export function ThemeChoice() {
-  const { t } = useI18n();
-  const [theme, setTheme] = useTheme();
-  return <Choice<Theme> label={t("theme")} value={theme} options={THEMES.map((value) => ({ value, label: t(`theme.${value}`) }))} onChange={setTheme} class="bare" />;
 }
 
 /** Settings and log-out, behind the agent's name. `children`: the screen's own settings. */

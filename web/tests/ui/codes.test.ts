@@ -36,6 +36,10 @@ test("drivers are sentences, with counts in the right number and log features tu
   assert.equal(driverInWords(english, driver({ value: 3 }), none, () => 1), "3 returns");
   assert.equal(driverInWords(chinese, driver({ value: 3 }), none, () => 1), "3 次退货");
   assert.equal(driverInWords(english, driver({ code: "spend", value: Math.log1p(492) }), none, () => 1, "EUR"), "Spent €492 in all");
+  assert.equal(driverInWords(english, driver({ code: "items_mean", value: Math.log1p(1) }), none, () => 1), "1 item an order");
+  assert.equal(driverInWords(english, driver({ code: "items_mean", value: Math.log1p(1.3) }), none, () => 1), "1.3 items an order");
+  assert.equal(driverInWords(english, driver({ code: "order_rate", value: 0.98 }), none, () => 1), "1 order a month");
+  assert.equal(driverInWords(english, driver({ code: "csat_mean", value: 1 }), none, () => 1), "Rates 1 of 5 on average");
   assert.equal(driverInWords(english, driver({ code: "return_share", value: 0.25 }), none, () => 1), "25% of spending was returned");
 });
 
