@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from risk.types import Message, Role
 
 DISSATISFIED, NEUTRAL, SATISFIED = 0, 1, 2
 CLONE_CHARS, CLONE_SHARED = 8, 3
+CLONE_HOLDERS = 50  # what more conversations hold is a way of speaking
 OVERALL = "OVERALL"  # USS closes a conversation with a row of this text: a rating of the whole, not something said
 
 _ROLES: dict[str, Role] = {
@@ -114,31 +117,34 @@ def read(paths: Iterable[Path]) -> list[Conversation]:
     return found
 
 
-def _clones(conversations: Sequence[Conversation]) -> dict[int, int]:
-    """Conversation → the first one that it is a near copy of (itself, mostly): they share three longer contact messages."""
+def _copies(conversations: Sequence[Conversation]) -> list[tuple[int, int]]:
+    """Pairs of conversations that are near copies: they share three longer contact messages that few others have."""
     seen: dict[str, list[int]] = {}
     for number, conversation in enumerate(conversations):
         for text in {m.text for m in conversation.messages if m.role == "contact" and len(m.text) >= CLONE_CHARS}:
             seen.setdefault(text, []).append(number)
-    shared: dict[tuple[int, int], int] = {}
-    for members in seen.values():
-        for other in members[1:]:
-            shared[members[0], other] = shared.get((members[0], other), 0) + 1
-    first = {number: number for number in range(len(conversations))}
-    for (one, other), count in sorted(shared.items()):
-        if count >= CLONE_SHARED:
-            first[other] = first[one]
-    return first
+    shared = Counter(
+        pair for members in seen.values() if len(members) <= CLONE_HOLDERS for pair in combinations(members, 2)
+    )
+    return sorted(pair for pair, count in shared.items() if count >= CLONE_SHARED)
 
 
 def folds(conversations: Sequence[Conversation], count: int, seed: int) -> list[int]:
-    """A fold for each conversation, seeded; whole groups and near copies in one fold."""
-    clone_of = _clones(conversations)
-    group = [conversations[clone_of[n]].group for n in range(len(conversations))]
-    groups = sorted(set(group))
+    """A fold for each conversation, seeded; whole groups, and all groups that near copies tie together, in one fold."""
+    tied = {conversation.group: conversation.group for conversation in conversations}
+
+    def first(group: str) -> str:
+        while tied[group] != group:
+            group = tied[group]
+        return group
+
+    for one, other in _copies(conversations):
+        tied[first(conversations[other].group)] = first(conversations[one].group)
+    group_of = [first(conversation.group) for conversation in conversations]
+    groups = sorted(set(group_of))
     order = np.random.default_rng(seed).permutation(len(groups))
     fold_of = {groups[g]: int(rank % count) for rank, g in enumerate(order)}
-    return [fold_of[g] for g in group]
+    return [fold_of[g] for g in group_of]
 
 
 def upcoming(levels: Sequence[int | None], ahead: int = 3) -> list[bool | None]:

@@ -88,3 +88,27 @@ def test_folds_keep_translations_of_one_original_together() -> None:
     assert all(len(s) == 1 for s in sides.values())
     assert set(fold) == {0, 1, 2, 3}
     assert fold == folds(made, 4, seed=1)
+
+
+def _talk(name: str, customer: str, *texts: str) -> Conversation:
+    return Conversation(
+        name, "en", tuple(Message("contact", text) for text in texts), (None,) * len(texts), customer=customer
+    )
+
+
+def test_near_copies_and_everything_of_their_customers_are_in_one_fold() -> None:
+    said = [f"this is what they all wrote, line {n}" for n in range(3)]
+    # each line stands first in a conversation that is no copy of anything
+    made = [_talk(f"first-{n}", f"c{n}", text) for n, text in enumerate(said)]
+    made += [_talk("original", "ada", *said), _talk("copy", "ben", *said), _talk("another of ben", "ben", "hello")]
+    made += [_talk(f"other-{n}", f"d{n}", "good morning") for n in range(60)]
+    for seed in range(8):
+        fold = dict(zip((conversation.id for conversation in made), folds(made, 6, seed), strict=True))
+        assert fold["original"] == fold["copy"] == fold["another of ben"]
+        assert len(set(fold.values())) == 6
+
+
+def test_what_everybody_writes_makes_nobody_a_copy() -> None:
+    said = [f"a button that many customers press, number {n}" for n in range(3)]
+    made = [_talk(f"t{n}", f"c{n}", *said) for n in range(80)]
+    assert len(set(folds(made, 5, seed=1))) == 5
