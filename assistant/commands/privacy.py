@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, select
 
 from assistant.bus.hints import LocalBus
 from assistant.commands.common import (
@@ -23,13 +22,12 @@ from assistant.commands.common import (
     site_id_of,
     storage_of,
 )
-from assistant.erasure.erase import DAY_MS, erase_older
+from assistant.erasure.erase import DAY_MS, erase_older, find_older
 from assistant.erasure.ledger import Ledger
 from assistant.erasure.pages import forget_pages
 from assistant.erasure.service import Privacy
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
-from assistant.storage.tables import conversation
 from risk.dataset.erase import erase as erase_rows
 from risk.dataset.files import FOLDER
 
@@ -86,23 +84,20 @@ def _sure(question: str, yes: bool) -> None:
 
 def _old(storage: Storage, site_id: str, training: Path, *, before: int, quiet: bool) -> dict[str, int]:
     total = {"conversations": 0, "messages": 0, "notes": 0}
-
-    def due(connection: Connection) -> int:
-        query = select(conversation.c.id).where(
-            conversation.c.site_id == site_id, conversation.c.updated_at < before, conversation.c.head > 0
-        )
-        return len(connection.execute(query).all())
-
-    with progress("Erasing", storage.read_sync(due), quiet=quiet) as step:
-        while True:
+    due = storage.read_sync(lambda connection: len(find_older(connection, site_id=site_id, before=before)))
+    with progress("Erasing", due, quiet=quiet) as step:
+        while found := storage.read_sync(
+            lambda connection: find_older(connection, site_id=site_id, before=before, limit=BATCH)
+        ):
+            # Before the database: while it still finds them, doing it again finishes what a crash left.
+            erase_rows(training, found)
             part = storage.write_sync(
-                lambda connection: erase_older(connection, site_id=site_id, before=before, limit=BATCH, now=now_ms())
+                lambda connection, found=found: erase_older(
+                    connection, found, site_id=site_id, before=before, now=now_ms()
+                )
             )
-            if not part.conversations:
-                break
             counts = part.counts()
             total = {name: value + counts[name] for name, value in total.items()}
-            erase_rows(training, part.conversations)
             step(counts["conversations"])
     forget_pages(storage.url)
     return total

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from assistant.conversations import contacts
 from assistant.errors import BadInput, NotFound
@@ -143,25 +143,31 @@ def erase_conversation(connection: Connection, conversation_id: str, *, now: int
     return Erased((conversation_id,), messages, notes)
 
 
-def erase_older(connection: Connection, *, site_id: str, before: int, limit: int, now: int) -> Erased:
-    """Takes out what was said in up to `limit` conversations that were last touched before `before` (UTC ms).
+def find_older(connection: Connection, *, site_id: str, before: int, limit: int | None = None) -> tuple[str, ...]:
+    """Conversations of a site with anything in them that were last touched before `before` (UTC ms), oldest first."""
+    return tuple(connection.execute(_older(site_id, before).limit(limit)).scalars())
+
+
+def erase_older(connection: Connection, among: tuple[str, ...], *, site_id: str, before: int, now: int) -> Erased:
+    """Takes out what was said in those of the conversations `among` that nobody has touched since `before` (UTC ms).
 
     Who said it is not forgotten: contacts and their orders stay. One audit row names how much it was.
     """
-    found = tuple(
-        connection.execute(
-            select(conversation.c.id)
-            .where(conversation.c.site_id == site_id, conversation.c.updated_at < before, conversation.c.head > 0)
-            .order_by(conversation.c.id)
-            .limit(limit)
-        ).scalars()
-    )
+    found = tuple(connection.execute(_older(site_id, before).where(conversation.c.id.in_(among))).scalars())
     parts = [erase_conversation(connection, conversation_id, now=now) for conversation_id in found]
     erased = Erased(found, sum(part.messages for part in parts), sum(part.notes for part in parts))
     if found:
         data = {**erased.counts(), "before": before}
         audit.record(connection, actor="system", action="retention", object=site_id, data=data, now=now)
     return erased
+
+
+def _older(site_id: str, before: int) -> Select[tuple[str]]:
+    return (
+        select(conversation.c.id)
+        .where(conversation.c.site_id == site_id, conversation.c.updated_at < before, conversation.c.head > 0)
+        .order_by(conversation.c.id)
+    )
 
 
 def _end_task(connection: Connection, conversation_id: str, now: int) -> None:

@@ -23,6 +23,10 @@ _FILE: Final = "erased.jsonl"
 _CHUNK: Final = 500
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The list in a data directory."""
@@ -36,20 +40,19 @@ class Ledger:
 
     def add(self, site_id: str, contact_id: str, *, now: int) -> None:
         """Notes an erasure that is about to be made. Raises Unavailable(`ledger`) when the file cannot be written."""
-        line = orjson.dumps({"site": site_id, "contact": contact_id, "at": now}, option=orjson.OPT_APPEND_NEWLINE)
+        # The line break before it ends a line that a crash has torn, which would swallow this one.
+        line = b"\n" + orjson.dumps({"site": site_id, "contact": contact_id, "at": now}) + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(descriptor, line)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with open(self.path, "ab", opener=_private) as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise Unavailable(f"{self.path} cannot be written: {error.strerror}", code="ledger") from error
 
     def entries(self) -> Iterator[tuple[str, str]]:
-        """(site, contact) of every line; a torn last line, which a crash left, is passed over."""
+        """(site, contact) of every line; a torn line, which a crash left, is passed over."""
         if not self.path.exists():
             return
         for line in self.path.read_bytes().splitlines():
