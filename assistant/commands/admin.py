@@ -97,13 +97,11 @@ def choose_writer(
         found = sites.find_site_by_key(connection, key)
         if found is None:
             raise NotFound(f"there is no site with the key '{key}'")
-        others = {
-            name: value for name, value in found.settings.items() if name not in ("writer", "writer_calls_per_minute")
+        chosen = {
+            "writer": None if choice == "default" else choice,
+            "writer_calls_per_minute": calls_per_minute,
         }
-        chosen: dict[str, Any] = {} if choice == "default" else {"writer": choice}
-        if calls_per_minute is not None:
-            chosen["writer_calls_per_minute"] = calls_per_minute
-        sites.change(connection, found.id, now=now_ms(), settings={**others, **chosen})
+        sites.change_settings(connection, found.id, chosen, now=now_ms())
 
     with storage_of(settings) as storage:
         storage.write_sync(work)
@@ -163,7 +161,7 @@ def set_site(
         if found is None:
             raise NotFound(f"there is no site with the key '{key}'")
         if "identity_secret" in values:
-            sites.change_settings(connection, found.id, {"identity": identity})
+            sites.change_settings(connection, found.id, {"identity": identity}, now=now_ms())
         sites.change(connection, found.id, now=now_ms(), **values)
         revocation.note(connection)  # servers look sites up anew
 

@@ -86,11 +86,14 @@ def change(connection: Connection, site_id: str, *, now: int, **values: Any) -> 
     )
 
 
-def change_settings(connection: Connection, site_id: str, changes: Mapping[str, Any]) -> None:
-    """Sets entries of a site's settings; None takes one out."""
+def change_settings(connection: Connection, site_id: str, changes: Mapping[str, Any], *, now: int) -> None:
+    """Sets entries of a site's settings, and writes down which; None takes one out."""
     before = connection.execute(select(site.c.settings).where(site.c.id == site_id).with_for_update()).scalar_one()
     settings = {name: value for name, value in {**before, **changes}.items() if value is not None}
     connection.execute(update(site).where(site.c.id == site_id).values(settings=settings))
+    audit.record(
+        connection, actor="system", action="site_changed", object=site_id, data={"settings": sorted(changes)}, now=now
+    )
 
 
 def withdraw_key(connection: Connection, site_id: str, *, new: str, now: int) -> int:

@@ -63,7 +63,8 @@ def trust(server: Whole, **said: Any) -> None:
     site_id = server.sites["shop"].id
 
     def work(connection: Any) -> None:
-        sites.change_settings(connection, site_id, {"identity": identity_settings(**said) if said else None})
+        changes = {"identity": identity_settings(**said) if said else None}
+        sites.change_settings(connection, site_id, changes, now=now_ms())
         sites.change(connection, site_id, now=now_ms(), identity_secret=None if said else secret_of("shop"))
 
     server.write(work)
