@@ -110,7 +110,8 @@ CALLS: Final[tuple[Call, ...]] = (
 )
 
 # What a frame on /ws/desk about a conversation that `agent` holds is answered with, by who sends it. "-": with nothing, and
-# nothing happens; `forbidden` is also the answer about what does not exist.
+# nothing happens. Another shop's console is told what it is told of what does not exist: `forbidden` where the frame names a
+# conversation, `gone` where it names a task, since tasks do go while they stand on a screen.
 DESK_ACTORS: Final = ("agent", "colleague", "supervisor", "foreign_agent", "foreign_supervisor")
 DESK_FRAMES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     "hello": ("bad_frame", "bad_frame", "bad_frame", "bad_frame", "bad_frame"),  # a second one
