@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sqlite3
 import time
@@ -11,7 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error as PlaywrightError
+from console_page import take
 from playwright.sync_api import Page, WebSocketRoute, expect
 from visitor import Visitor
 
@@ -33,23 +32,6 @@ def wait_for(found: Callable[[], bool], what: str, timeout_s: float = 10) -> Non
     while not found():
         assert time.monotonic() < deadline, what
         time.sleep(0.1)
-
-
-def take(page: Page, conv: str) -> None:
-    """Opens a conversation and makes this agent its holder, whatever state it is in: it may be offered at any moment."""
-    page.goto(f"{page.url.split('?')[0]}?conv={conv}")
-    page.locator(".head").wait_for()
-    holds = page.locator("[aria-keyshortcuts=e]")
-    free = page.locator(".head-do .btn.primary, .head-do [aria-keyshortcuts=t]")
-    offered = page.locator(".offer .btn.primary")
-    deadline = time.monotonic() + 20
-    while not holds.count():
-        assert time.monotonic() < deadline, "could not become the holder"
-        for button in (free, offered):
-            if button.count():
-                with contextlib.suppress(PlaywrightError):  # it changed under our hands: look again
-                    button.first.click(timeout=1000)
-        page.wait_for_timeout(300)
 
 
 def test_a_conversation_by_keyboard_from_offer_to_wrap_up(demo: Demo, open_page: Open, log_in: LogIn) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from console_page import take
 from playwright.sync_api import Page, expect
 from sqlalchemy import Connection, insert
 from visitor import Visitor
@@ -112,18 +113,8 @@ def test_console(demo: Demo, open_page: Open, log_in: LogIn, talked: str, theme:
     log_in(page, "mara")
     page.locator(".pane.queue h2").first.wait_for()
     check_axe(page, f"{where} queue")
-    page.goto(f"{demo.url}/console?conv={talked}")
+    take(page, talked)
     page.locator(".curve-row svg").wait_for()
-    holds, free = page.locator("[aria-keyshortcuts=e]"), page.locator(".head-do .btn.primary")
-    while (
-        not holds.count() and page.locator(".offer").count()
-    ):  # an offer of another conversation would be accepted instead
-        page.keyboard.press("d")
-        page.wait_for_timeout(400)
-    holds.or_(free).first.wait_for()
-    if not holds.count():
-        free.first.click()
-        holds.wait_for()
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         settle(page)

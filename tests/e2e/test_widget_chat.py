@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from chat_page import ChatPage
+from console_page import take
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.e2e
@@ -111,15 +112,13 @@ def test_a_person_takes_over_and_the_customer_always_knows_who_speaks(
 
     desk = open_page(f"{demo.url}/console")
     log_in(desk, "mara")
-    desk.goto(f"{demo.url}/console?conv={chat.conversation}")
-    desk.locator(".head-do .btn.primary").click()
+    take(desk, chat.conversation)
     expect(chat.title).to_have_text("Mara · a person", timeout=20_000)
     expect(chat.log).to_contain_text("Mara joined. The assistant is quiet now.")
     expect(chat.frame.locator(".human")).to_have_count(0)
 
     # While the panel is closed an answer is counted on the launcher.
     chat.launcher.click()
-    desk.locator("[aria-keyshortcuts=e]").wait_for()  # Mara holds it
     field = desk.locator("#composer")
     field.fill("Hello, this is Mara. I am reading your file.")
     field.press("Enter")
