@@ -27,7 +27,7 @@ from uuid import uuid4
 
 import httpx
 from sqlalchemy import func, select
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from assistant.conversations import store
 from assistant.storage.engine import Storage
@@ -131,8 +131,10 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Its process id. Raises RuntimeError when it has ended by itself."""
         assert self._process is not None
+        if self._process.returncode is not None:
+            raise RuntimeError(f"the server ended with {self._process.returncode}")
         return self._process.pid
 
     async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
@@ -177,7 +179,10 @@ class Talker:
                     finally:
                         with contextlib.suppress(Exception):
                             contact.socket.transport.abort()
-            except (OSError, WebSocketException, InvalidHandshake, TimeoutError):
+            except (OSError, WebSocketException, TimeoutError) as error:
+                if isinstance(error, ConnectionClosed):  # noticed when the next message was to be sent, or read
+                    code = error.rcvd.code if error.rcvd is not None else 1006
+                    self.report.close_codes[code] = self.report.close_codes.get(code, 0) + 1
                 await asyncio.sleep(draw.uniform(0.02, 0.2))
 
     async def _talk(self, contact: Contact, draw: random.Random, pause_s: float, since: float) -> bool:
@@ -216,10 +221,6 @@ class Talker:
                     frame = json.loads(await contact.socket.recv())
             except TimeoutError:
                 continue
-            except WebSocketException as error:
-                code = getattr(getattr(error, "rcvd", None), "code", None) or 1006
-                self.report.close_codes[code] = self.report.close_codes.get(code, 0) + 1
-                raise
             heard = time.monotonic()
             match frame["t"]:
                 case "ready":

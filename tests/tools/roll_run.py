@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,13 +43,19 @@ def workers_of(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
-async def _roll(parent: int, count: int) -> None:
-    """Asks for a rolling restart and waits for its end."""
-    old = workers_of(parent)
-    os.kill(parent, signal.SIGHUP)
+async def _complete(server: ServerProcess, count: int, *, without: Set[int] = frozenset()) -> list[int]:
+    """Waits until there are so many workers, none of them `without`. Raises RuntimeError when their parent ends instead."""
     async with asyncio.timeout(120):
-        while workers_of(parent) & old or len(workers_of(parent)) != count:  # noqa: ASYNC110 - another process works
+        while (now := workers_of(server.pid)) & without or len(now) != count:  # noqa: ASYNC110 - another process works
             await asyncio.sleep(0.05)
+    return sorted(now)
+
+
+async def _roll(server: ServerProcess, count: int) -> None:
+    """Asks for a rolling restart and waits for its end."""
+    old = workers_of(server.pid)
+    os.kill(server.pid, signal.SIGHUP)
+    await _complete(server, count, without=old)
 
 
 async def roll_run(
@@ -70,20 +77,19 @@ async def roll_run(
     module = ("assistant.cli", "serve", "--workers", str(workers))
     server = ServerProcess(data_dir, port, environment=environment, module=module)
     await server.start()
-    while len(workers_of(server.pid)) < workers:  # noqa: ASYNC110 - another process works
-        await asyncio.sleep(0.05)
+    await _complete(server, workers)
     people = await talkers(server.base, clients, report)
     some_ask_for_a_person(people)
     tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
     try:
         await asyncio.sleep(1)
         for _ in range(rounds):
-            await _roll(server.pid, workers)
+            await _roll(server, workers)
             report.faults += 1
         foul = {code: times for code, times in report.close_codes.items() if code != DEPLOY}
         report.unfriendly = sum(foul.values())
         for _ in range(kills):
-            os.kill(draw.choice(sorted(workers_of(server.pid))), signal.SIGKILL)
+            os.kill(draw.choice(await _complete(server, workers)), signal.SIGKILL)
             report.kills += 1
             await asyncio.sleep(draw.uniform(0.5, 1.5))
         await conclude(url, people)
@@ -112,6 +118,8 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kills", type=int, default=0, help="workers to kill afterwards")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pause", type=float, default=2.0, help="longest pause between a contact's messages, seconds")
     arguments = parser.parse_args()
     with cluster(durable=True) as database, TemporaryDirectory() as folder:
         report = asyncio.run(
@@ -122,6 +130,8 @@ def main() -> int:
                 clients=arguments.clients,
                 workers=arguments.workers,
                 kills=arguments.kills,
+                pause_s=arguments.pause,
+                seed=arguments.seed,
             )
         )
     sys.stdout.write(json.dumps(summary(report)) + "\n")
