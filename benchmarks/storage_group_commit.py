@@ -8,6 +8,8 @@ thread, the same row, a SAVEPOINT a row, the batches that ours had, the same pra
 `commit_ms` is what a commit of one row costs here: the smaller it is (a RAM disk, a cache that lies), the more the ratio speaks of
 Python alone. So the processor time of a row is measured too, which a busy machine blurs less, and from it what the ratio would be
 on a disk that takes so many milliseconds to sync (`ratio_at_ms`), all of it one after the other.
+`statement_us` is what one INSERT costs within a transaction: said to sqlite3 itself, prepared (`assistant.storage.prepared`), and
+executed by SQLAlchemy, which keeps what it has compiled.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sqlite3
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +30,7 @@ import uvloop
 from sqlalchemy import Connection, insert
 
 from assistant.storage import migrate
+from assistant.storage.connections import connect
 from assistant.storage.engine import Batch, Storage
 from assistant.storage.prepared import Prepared
 from assistant.storage.tables import meta
@@ -83,10 +87,34 @@ def _raw(folder: Path, batches: list[int], name: str) -> tuple[float, float]:
     return n / took, worked / n * 1e6
 
 
+def _statements(folder: Path, rows: int) -> dict[str, float]:
+    """Microseconds of one INSERT by the way it is said."""
+    statement = insert(meta)
+    engine = connect(f"sqlite:///{(folder / 'statements.db').as_posix()}")
+    took = {}
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        meta.create(connection)
+        ways: dict[str, Callable[[str], object]] = {
+            "driver": lambda key: driver.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (key, VALUE)),
+            "prepared": lambda key: ADD.run(connection, key=key, value=VALUE),
+            "sqlalchemy": lambda key: connection.execute(statement, {"key": key, "value": VALUE}),
+        }
+        for name, say in ways.items():
+            say(f"{name}/first")  # compiled
+            started = time.perf_counter()
+            for n in range(rows):
+                say(f"{name}/{n}")
+            took[name] = (time.perf_counter() - started) / rows * 1e6
+        connection.rollback()
+    engine.dispose()
+    return took
+
+
 def measure(base: Path | None, writers: int, rows: int, runs: int) -> dict[str, Any]:
     """The figures, medians of `runs`."""
     ours, raw, single = [], [], []
-    our_time, raw_time, sizes = [], [], []
+    our_time, raw_time, sizes, statements = [], [], [], []
     for _ in range(runs):
         with TemporaryDirectory(dir=base) as name:
             folder = Path(name)
@@ -98,6 +126,7 @@ def measure(base: Path | None, writers: int, rows: int, runs: int) -> dict[str, 
             raw.append(speed)
             raw_time.append(worked)
             single.append(_raw(folder, [1] * max(100, rows // 20), "single")[0])
+            statements.append(_statements(folder, rows))
     ratios = [mine / theirs for mine, theirs in zip(ours, raw, strict=True)]
     batch, our_us, raw_us = statistics.mean(sizes), statistics.median(our_time), statistics.median(raw_time)
     return {
@@ -112,6 +141,7 @@ def measure(base: Path | None, writers: int, rows: int, runs: int) -> dict[str, 
         "ratio_spread": [round(min(ratios), 2), round(max(ratios), 2)],
         "commit_ms": round(1000 / statistics.median(single), 3),
         "processor_us_a_row": {"ours": round(our_us, 1), "raw": round(raw_us, 1)},
+        "statement_us": {way: round(statistics.median(run[way] for run in statements), 1) for way in statements[0]},
         "ratio_at_ms": {
             sync: round((batch * raw_us / 1000 + sync) / (batch * our_us / 1000 + sync), 2) for sync in SYNCS_MS
         },
