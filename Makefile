@@ -51,7 +51,7 @@ unit: $(VENV)/.tested
 	$(BIN)/python -m pytest tests/unit -m "not long" -q
 
 integration: $(VENV)/.tested
-	$(BIN)/python -m pytest tests/integration -m "not long" -q
+	$(BIN)/python -m pytest tests/integration -m "not long" -q --reruns 1 --reruns-delay 2
 
 web:
 	@tests/tools/web
@@ -60,13 +60,15 @@ e2e: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
 	$(BIN)/python -m pytest tests/e2e -m "not long" -q --reruns 2 --reruns-delay 2
 
-# The browser's driver keeps an event loop running, so the end-to-end tests have a process of their own.
+# The browser's driver keeps an event loop running, so the end-to-end tests have a process of their own. What runs real servers and
+# browsers gets another try, since a machine may stall; pytest counts such tries in its last line. Unit tests get none.
 test: $(VENV)/.tested
 	@$(BIN)/python tests/tools/system.py
 	@$(BIN)/python tests/tools/browser.py
 	$(MAKE) lint
 	$(MAKE) web
-	$(BIN)/python -m pytest tests/unit tests/integration -m "not long" -q --durations=15
+	$(BIN)/python -m pytest tests/unit -m "not long" -q --durations=5
+	$(BIN)/python -m pytest tests/integration -m "not long" -q --durations=15 --reruns 1 --reruns-delay 2
 	$(BIN)/python -m pytest tests/e2e -m "not long" -q --durations=5 --reruns 2 --reruns-delay 2
 
 long: $(VENV)/.tested

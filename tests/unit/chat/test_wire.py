@@ -73,12 +73,13 @@ def test_what_is_no_frame_is_refused(raw: str | bytes) -> None:
 
 
 def test_deep_nesting_is_refused_quickly() -> None:
-    started = time.perf_counter()
-    with pytest.raises(BadFrame):
-        decode("[" * 30_000, FRAMES, max_bytes=65_536)
-    with pytest.raises(BadFrame):
-        decode('{"t":"msg","cmid":"' + CMID + '","body":' + "[" * 900 + "]" * 900 + "}", FRAMES)
-    assert time.perf_counter() - started < 0.05
+    started = time.thread_time()  # a busy machine does not count
+    for _ in range(20):
+        with pytest.raises(BadFrame):
+            decode("[" * 30_000, FRAMES, max_bytes=65_536)
+        with pytest.raises(BadFrame):
+            decode('{"t":"msg","cmid":"' + CMID + '","body":' + "[" * 900 + "]" * 900 + "}", FRAMES)
+    assert (time.thread_time() - started) / 20 < 0.02
 
 
 def test_an_unknown_type_has_a_code_of_its_own() -> None:
