@@ -36,6 +36,7 @@ from tests.tools.chat_client import Contact
 from tests.tools.chat_server import build, free_port
 
 GENEROUS = {"STAYWELL_MESSAGES_PER_10S": "100000", "STAYWELL_LOG_LEVEL": "warning"}
+RENEW_MS = 60_000  # before its token's end a contact asks for the next one, as the widget does
 QUIET_S = 1.0  # a contact here pings, and gives a connection up, sooner than real ones: runs are short
 
 
@@ -46,6 +47,7 @@ class Report:
     kills: int = 0
     faults: int = 0
     connections: int = 0
+    renewed: int = 0  # tokens that came to their end meanwhile
     sent: int = 0
     acked: int = 0
     resent_as_known: int = 0
@@ -171,6 +173,7 @@ class Talker:
             since = time.monotonic()
             try:
                 async with asyncio.timeout(30):
+                    await self._keep_token()
                     contact = Contact(self.url or self.base, self.session["token"], origin=self.base, open_timeout=2)
                     await contact.open()
                     try:
@@ -179,7 +182,7 @@ class Talker:
                     finally:
                         with contextlib.suppress(Exception):
                             contact.socket.transport.abort()
-            except (OSError, WebSocketException, TimeoutError) as error:
+            except (OSError, WebSocketException, TimeoutError, httpx.TransportError) as error:
                 if isinstance(error, ConnectionClosed):  # noticed when the next message was to be sent, or read
                     code = error.rcvd.code if error.rcvd is not None else 1006
                     self.report.close_codes[code] = self.report.close_codes.get(code, 0) + 1
@@ -193,6 +196,8 @@ class Talker:
         heard, pinged = time.monotonic(), 0.0
         told = not self.note_catching_up
         while True:
+            if head >= 0 and await self._keep_token():
+                await contact.say({"t": "auth", "token": self.session["token"]})
             if head >= 0 and not self.stop and not self.quiet and not self.pending:
                 await asyncio.sleep(draw.uniform(0, pause_s))
                 cmid = str(uuid4())
@@ -246,6 +251,16 @@ class Talker:
             if not told and 0 <= head <= len(self.view):
                 told = True
                 self.report.caught_up_s.append(time.monotonic() - since)
+
+    async def _keep_token(self) -> bool:
+        """Takes a new token when the one there is comes to its end; whether it did."""
+        if self.session["expires_at"] - time.time() * 1000 > RENEW_MS:
+            return False
+        async with httpx.AsyncClient(base_url=self.base) as http:
+            body = {"site": "shop", "resume": self.session["resume"]}
+            self.session = (await http.post("/api/widget/session", json=body)).raise_for_status().json()
+        self.report.renewed += 1
+        return True
 
     def _settle(self, cmid: str | None) -> None:
         self.pending = [item for item in self.pending if item[0] != cmid]
@@ -385,7 +400,7 @@ async def kill_run(
             await server.start()
         await asyncio.sleep(0.5)
         if whole:
-            await conclude(url, people)
+            await conclude(url, people, tasks)
         report.unfinished = await finish(people, tasks)
     finally:
         for task in tasks:
@@ -406,13 +421,19 @@ async def kill_run(
     return report
 
 
-async def conclude(url: str, people: list[Talker]) -> None:
-    """Nobody says anything new; waits until all that was said is dealt with, and tells each how far the log goes."""
+async def conclude(url: str, people: list[Talker], tasks: list[asyncio.Task[None]]) -> None:
+    """Nobody says anything new; waits until all that was said is dealt with, and tells each how far the log goes.
+
+    Raises what ended one of `tasks` before its time.
+    """
     for person in people:
         person.quiet = True
     async with asyncio.timeout(60):
-        while any(person.pending for person in people):  # noqa: ASYNC110 - many tasks change it
-            await asyncio.sleep(0.1)
+        while any(person.pending for person in people):
+            await asyncio.wait(tasks, timeout=0.1, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done():
+                    task.result()
     storage = Storage(url)
     await _turns_done(storage)
     ids = [person.conv for person in people if person.conv is not None]

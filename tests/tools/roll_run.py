@@ -92,7 +92,7 @@ async def roll_run(
             os.kill(draw.choice(await _complete(server, workers)), signal.SIGKILL)
             report.kills += 1
             await asyncio.sleep(draw.uniform(0.5, 1.5))
-        await conclude(url, people)
+        await conclude(url, people, tasks)
         report.unfinished = await finish(people, tasks)
     finally:
         for task in tasks:

@@ -67,7 +67,7 @@ async def _stall(base: str, token: str) -> socket.socket:
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     plain.setblocking(False)
     await asyncio.get_running_loop().sock_connect(plain, (host, int(port)))
-    contact = await Contact(base, token, sock=plain, close_timeout=0.1).open()
+    contact = await Contact(base, token, sock=plain, close_timeout=0.1, ping_interval=None).open()
     contact.socket.transport.pause_reading()
     await contact.say({"t": "hello", "v": "staywell.chat.v1", "token": token})
     _kept.append(contact)
