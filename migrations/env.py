@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from assistant.settings import Settings
 from assistant.storage.connections import connect
+from assistant.storage.fulltext import in_metadata
 from assistant.storage.tables import metadata
 
 
@@ -17,6 +18,7 @@ def run(connection: Connection) -> None:
         target_metadata=metadata,
         compare_type=True,
         compare_server_default=True,
+        include_object=in_metadata,
         render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
     )
     with context.begin_transaction():

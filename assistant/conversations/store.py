@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, RowMapping, String, bindparam,
 
 from assistant.errors import Conflict, Forbidden
 from assistant.ids import new_id
+from assistant.storage import fulltext
 from assistant.storage.prepared import Prepared
 from assistant.storage.tables import conversation, event
 
@@ -192,6 +193,8 @@ def append(connection: Connection, conversation_id: str, new: NewEvent, *, now: 
         data=dict(new.data),
         at=now,
     )
+    if new.body is not None:
+        fulltext.add(connection, conversation_id, head[0], new.body)
     return Appended(head[0], event_id, dup=False)
 
 

@@ -1,7 +1,7 @@
 """All tables. SQLAlchemy Core only; migrations are generated from this metadata and tested to match it.
 
 Conventions: ids are ULID text; times are UTC milliseconds since the epoch (`*_at`, `ts_*`); money is integer minor units;
-JSON columns hold plain JSON. Log tables (`score`, `decision`, `outcome`, `review`, `audit`) are append-only.
+JSON columns hold plain JSON. Log tables (`score`, `decision`, `outcome`, `review`, `scorecard`, `audit`) are append-only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -201,6 +202,24 @@ event = Table(
     ),
 )
 
+# What search looks through, folded by `assistant.storage.fulltext`, which also says what each database keeps beside it. It goes
+# when its event goes; so a migration that copies the table `event` on SQLite has to fill this one again.
+event_text = Table(
+    "event_text",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("conversation_id", ID, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["conversation_id", "seq"],
+        ["event.conversation_id", "event.seq"],
+        name="fk_event_text_event",
+        ondelete="CASCADE",
+    ),
+    UniqueConstraint("conversation_id", "seq"),
+)
+
 note = Table(
     "note",
     metadata,
@@ -212,6 +231,18 @@ note = Table(
     Column("after_seq", Integer, nullable=False),  # where it stands in the transcript
     Column("at", MS, nullable=False),
     UniqueConstraint("conversation_id", "agent_id", "cmid"),
+)
+
+mention = Table(
+    "mention",
+    metadata,
+    Column("note_id", ID, ForeignKey("note.id"), primary_key=True),
+    Column("agent_id", ID, ForeignKey("agent.id"), primary_key=True),  # whom the note speaks to
+    Column("conversation_id", ID, ForeignKey("conversation.id"), nullable=False),
+    Column("at", MS, nullable=False),
+    Column("read_at", MS),
+    Index(None, "agent_id", "at"),
+    Index(None, "conversation_id"),
 )
 
 turn_vector = Table(
@@ -386,6 +417,38 @@ review = Table(
     Index(None, "conversation_id"),
 )
 
+scorecard = Table(
+    "scorecard",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("site_id", ID, ForeignKey("site.id"), nullable=False),
+    Column("conversation_id", ID, ForeignKey("conversation.id"), nullable=False),
+    Column("reviewer_id", ID, ForeignKey("agent.id"), nullable=False),
+    Column("agent_id", ID, ForeignKey("agent.id")),  # whose work it is about; null: the assistant's alone
+    Column("marks", JSON, nullable=False, default=list),  # [{criterion, points, most}]: as the criteria were then
+    Column("share", Float, nullable=False),  # points of all that could be had, 0..1
+    Column("comment", Text),
+    Column("at", MS, nullable=False),
+    CheckConstraint("share >= 0 AND share <= 1", name="share_is_share"),
+    Index(None, "conversation_id"),
+    Index(None, "site_id", "at"),
+)
+
+saved_view = Table(
+    "saved_view",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("site_id", ID, ForeignKey("site.id"), nullable=False),
+    Column("agent_id", ID, ForeignKey("agent.id"), nullable=False),  # whose it is
+    Column("name", String(80), nullable=False),
+    Column("filters", JSON, nullable=False, default=dict),  # as in the address of the list
+    Column("shared", Boolean, nullable=False, default=False),  # with the site's other supervisors
+    Column("created_at", MS, nullable=False),
+    Column("updated_at", MS, nullable=False),
+    UniqueConstraint("agent_id", "name"),
+    Index(None, "site_id"),
+)
+
 # --- people of the shop ---------------------------------------------------------------------------------------------
 
 agent = Table(
@@ -497,6 +560,35 @@ task_event = Table(
     Column("data", JSON, nullable=False, default=dict),
     Column("at", MS, nullable=False),
     UniqueConstraint("task_id", "version"),
+)
+
+callback = Table(
+    "callback",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("site_id", ID, ForeignKey("site.id"), nullable=False),
+    Column("conversation_id", ID, ForeignKey("conversation.id"), nullable=False),
+    Column("state", String(16), nullable=False, default="open"),  # open, done, not_reached
+    Column("email", String(320)),
+    Column("phone", String(40)),
+    Column("suits", String(200)),  # when it suits, in the contact's words
+    Column("timezone", String(64)),  # of the contact's browser
+    Column("consent_at", MS, nullable=False),  # when the contact agreed to this being kept
+    Column("attempts", Integer, nullable=False, default=0),  # tried, and not reached
+    Column("tried_at", MS),
+    Column("agent_id", ID),  # who took it, or who tried last
+    Column("taken_until", MS),  # others leave it alone until then
+    Column("created_at", MS, nullable=False),
+    Column("done_at", MS),
+    Index(
+        "uq_callback_open",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index(None, "site_id", "state"),
+    Index(None, "conversation_id"),
 )
 
 suggestion_use = Table(

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
-from assistant.storage import migrate
+from assistant.storage import fulltext, migrate
 from assistant.storage.connections import connect
 from assistant.storage.tables import metadata
 
@@ -18,9 +18,10 @@ def test_up_from_nothing_gives_the_tables_exactly(url: str) -> None:
     migrate.upgrade(url)
     engine = connect(url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
-        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+        options = {"compare_type": True, "compare_server_default": True, "include_object": fulltext.in_metadata}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+        tables = {*metadata.tables, *fulltext.SQLITE_TABLES, "alembic_version"}
+        assert set(inspect(connection).get_table_names()) == tables
     engine.dispose()
 
 

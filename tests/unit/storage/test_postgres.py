@@ -19,7 +19,7 @@ from assistant.conversations import contacts, store
 from assistant.conversations.store import Appended, NewEvent
 from assistant.errors import Unavailable
 from assistant.identity import sites
-from assistant.storage import migrate
+from assistant.storage import fulltext, migrate
 from assistant.storage.connections import connect
 from assistant.storage.engine import Batch, Storage
 from assistant.storage.guard import open_checked
@@ -34,8 +34,8 @@ def test_up_from_nothing_gives_the_tables_exactly_and_down_drops_them(postgres: 
     assert migrate.is_current(url)
     engine = connect(url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
+        options = {"compare_type": True, "compare_server_default": True, "include_object": fulltext.in_metadata}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
     migrate.downgrade(url, "base")
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
