@@ -1,12 +1,14 @@
 """The database behind one writer thread with group commit, and a small pool of readers.
 
-Work is a plain function `(Connection) -> T`. Writes that wait together share one transaction and one fsync; each runs inside a
-SAVEPOINT, so that a bad one fails alone. A caller is answered after the commit, never before. When the database itself fails
-(locked, full, broken disk) the whole batch fails with `Unavailable`, nothing of it is stored, and the writer starts afresh.
+Work is a plain function `(Connection) -> T`. Writes that wait together share one transaction and one fsync. Where one of them
+fails, they are run again, each in a SAVEPOINT, so that the bad one fails alone. A caller is answered after the commit, never
+before. When the database itself fails (locked, full, broken disk) the whole batch fails with `Unavailable`, nothing is stored,
+and the writer starts afresh.
 
 Where several workers share a database, their batches may stand in each other's way, each holding rows that the other wants. Then
-nothing is wrong: the batch is rolled back and its pieces are run again, each in a transaction of its own. So work may be run more
-than once, though only one run of it is ever stored: it must not change anything outside the database.
+nothing is wrong: the batch is rolled back and its pieces are run again, each in a transaction of its own.
+
+So work may be run more than once, though only one run of it is ever stored: it must not change anything outside the database.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ _BUSY_STEP_S: Final = (
     0.25  # how long the writer waits for a lock before it looks which of its callers have waited long enough
 )
 _AGAIN_S: Final = 0.005  # rest before a piece that stood in another worker's way is run again
+_WATCHFUL: Final = 64  # batches that guard each piece, once one has failed: then a run of bad ones costs little
 _RETRY_S: Final = 0.05  # rest after a failed batch, so that a broken disk does not spin the thread
 
 
@@ -93,6 +96,11 @@ class _Job:
             self.future.set_result(self.value)
 
 
+def _condemns(error: Exception) -> bool:
+    """Whether `error` speaks of the transaction rather than of one job in it."""
+    return isinstance(error, DBAPIError) and (is_fatal(error) or is_contended(error))
+
+
 def _refuse(jobs: Sequence[_Job], cause: Exception) -> None:
     for job in jobs:
         job.error = Unavailable("the database cannot be written", code="storage", after_ms=1000)
@@ -132,6 +140,7 @@ class Storage:
         self._next: deque[_Job] = deque()  # taken from the queue, and the writer's own
         self._closing = threading.Lock()
         self._closed = False
+        self._watchful = 0  # batches to come that guard each of their jobs
         self._ending = False  # the writer has seen that no more will come
         self._connection: Connection | None = None  # the writer's own; kept from batch to batch
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="storage-reader")
@@ -250,6 +259,32 @@ class Storage:
 
     def _store(self, batch: list[_Job]) -> int:
         """One transaction; fills in each job's value or error and returns how many failed alone. Raises when the database fails."""
+        if self._watchful == 0:
+            if self._store_trustingly(batch):
+                return 0
+            self._watchful = _WATCHFUL
+        self._watchful -= 1
+        return self._store_watchfully(batch)
+
+    def _store_trustingly(self, batch: list[_Job]) -> bool:
+        """Runs the jobs as if none could fail, which saves two statements for each; whether it was so. Else nothing is stored."""
+        transaction = self._begin(batch)
+        connection = transaction.connection
+        for job in batch:
+            if job.future.cancelled():
+                continue
+            try:
+                job.error, job.value = None, job.work(connection)
+            except Exception as error:
+                if _condemns(error):
+                    raise
+                transaction.rollback()
+                return False
+        self._commit(transaction)
+        return True
+
+    def _store_watchfully(self, batch: list[_Job]) -> int:
+        """Runs each job inside a SAVEPOINT; how many failed."""
         transaction = self._begin(batch)
         connection = transaction.connection
         # Said to the driver: SQLAlchemy's `begin_nested` costs as much as a job itself.
@@ -264,7 +299,7 @@ class Storage:
             try:
                 job.error, job.value = None, job.work(connection)
             except Exception as error:
-                if isinstance(error, DBAPIError) and (is_fatal(error) or is_contended(error)):
+                if _condemns(error):
                     raise
                 say("ROLLBACK TO SAVEPOINT job")
                 job.error = error
@@ -273,11 +308,14 @@ class Storage:
                 say("RELEASE SAVEPOINT job")
             else:  # one way to the server and back less
                 then = "RELEASE SAVEPOINT job; "
-        number = self._seal.count(connection) if self._seal is not None else 0
+        self._commit(transaction)
+        return failed
+
+    def _commit(self, transaction: RootTransaction) -> None:
+        number = self._seal.count(transaction.connection) if self._seal is not None else 0
         transaction.commit()
         if self._seal is not None:
             self._seal.note(number)
-        return failed
 
     def _store_singly(self, batch: list[_Job]) -> tuple[int, Exception | None]:
         """Each job in a transaction of its own, and again while another worker is in its way; answers each at once.

@@ -1,13 +1,15 @@
 """Statements that every message runs through: compiled once a dialect, then said to the driver as they are.
 
-SQLAlchemy's own way costs about nine microseconds a statement, several times what SQLite needs to carry it out, and all of them
-are spent on the writer thread, which is the narrow place. For anything that runs less often, execute the statement as usual.
+SQLAlchemy's own way costs several times what SQLite needs to carry a statement out, all of it spent on the writer thread, which is
+the narrow place; `python -m benchmarks.storage_group_commit` prints both. For anything that runs less often, execute the statement
+as usual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
@@ -19,7 +21,7 @@ Row = tuple[Any, ...]
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     sql: str
-    names: tuple[str, ...] | None  # in the order of the placeholders; None: the driver takes them by name
+    pick: Callable[[Mapping[str, Any]], Any]  # the parameters as the driver takes them: in order, or by name
     constants: Mapping[str, Any]  # of the statement itself
     encoders: tuple[tuple[str, Callable[[Any], Any]], ...]  # parameters that the driver does not take as they are
     broken: type[Exception]
@@ -50,7 +52,7 @@ class Prepared:
             parameters = {**compiled.constants, **parameters}
         for name, encode in compiled.encoders:
             parameters[name] = encode(parameters[name])
-        values = parameters if compiled.names is None else [parameters[name] for name in compiled.names]
+        values = compiled.pick(parameters)
         driver: Any = connection.connection.driver_connection
         try:
             return driver.execute(compiled.sql, values)
@@ -76,8 +78,18 @@ class Prepared:
         constants = {name: value for name, value in found.params.items() if name not in parameters}
         return _Compiled(
             sql=str(found),
-            names=tuple(found.positiontup) if found.positional else None,
+            pick=_in_order(found.positiontup) if found.positional else _by_name,
             constants=constants,
             encoders=tuple((name, encode) for name, encode in encoders.items() if encode is not None),
             broken=dialect.loaded_dbapi.Error,
         )
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) > 1:  # of one name it would give the value itself
+        return itemgetter(*names)
+    return lambda parameters: tuple(parameters[name] for name in names)
+
+
+def _by_name(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return parameters

@@ -105,6 +105,34 @@ async def test_a_bad_job_fails_alone_and_leaves_nothing(storage: Storage) -> Non
     assert await storage.read(keys) == ["a", "b"]
 
 
+async def test_work_is_run_again_only_where_something_failed_and_nothing_was_expected_to(storage: Storage) -> None:
+    runs: list[str] = []
+
+    def noted(name: str, work: Work[Any]) -> Work[Any]:
+        def run(connection: Connection) -> Any:
+            runs.append(name)
+            return work(connection)
+
+        return run
+
+    await storage.write(noted("good", put("a")))
+    assert runs == ["good"]
+    with paused(storage):
+        together = [
+            asyncio.ensure_future(storage.write(work))
+            for work in (noted("beside", put("b")), noted("bad", fail(Conflict("no"))))
+        ]
+        await asyncio.sleep(0)
+    await asyncio.gather(*together, return_exceptions=True)
+    assert runs == ["good", "beside", "bad", "beside", "bad"]
+    runs.clear()
+    for _ in range(20):  # somebody goes on and on
+        with pytest.raises(Conflict):
+            await storage.write(noted("bad", fail(Conflict("no"))))
+    assert runs == ["bad"] * 20
+    assert await storage.read(keys) == ["a", "b"]
+
+
 async def test_a_wrong_statement_is_the_callers_fault_not_the_databases(storage: Storage) -> None:
     with pytest.raises(DBAPIError):
         await storage.write(lambda connection: connection.exec_driver_sql("SELECT * FROM nowhere"))
