@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,8 @@ from risk.anomaly import evaluate as anomaly_evaluation
 from risk.anomaly import train as anomaly_training
 from risk.artefact import Artefact
 from risk.conversation import data as conversation_data
+from risk.conversation.lora import Adaptation
+from risk.conversation.lora import source_of as lora_source
 from risk.early_warning import curve
 from risk.embeddings import CachedEncoder
 from risk.errors import RiskError
@@ -40,6 +43,7 @@ train_app = typer.Typer(
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure a model on data that it has not seen.")
 
 _screen = Console(stderr=True)
+ADAPTATION = Adaptation()
 
 Data = Annotated[
     list[Path], typer.Option("--data", help="Conversations, JSONL or JSONL.gz; may be given several times.")
@@ -61,6 +65,15 @@ Seed = Annotated[int, typer.Option("--seed")]
 Augment = Annotated[
     int, typer.Option("--augment", min=0, max=5, help="Noisy copies of each labelled conversation, in training only.")
 ]
+Lora = Annotated[
+    Path | None,
+    typer.Option(
+        "--lora",
+        help="Adapt the last layers of --encoder to the labelled turns first (LoRA); a new folder for the result.",
+    ),
+]
+LoraLayers = Annotated[int, typer.Option("--lora-layers", min=1, max=48, help="How many of the last layers.")]
+LoraEpochs = Annotated[int, typer.Option("--lora-epochs", min=1, max=20, help="How often each labelled turn is seen.")]
 Promote = Annotated[bool, typer.Option("--promote", help="Let the registry's pointer name the new artefact.")]
 TurnsOnly = Annotated[
     bool,
@@ -98,6 +111,11 @@ def progress() -> Iterator[training.Report]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield report
+
+
+def adaptation(layers: int, epochs: int) -> Adaptation:
+    """Of an encoder, from what the command line gives."""
+    return replace(ADAPTATION, layers=layers, epochs=epochs)
 
 
 def days(text: str) -> int:
@@ -174,14 +192,25 @@ def train_conversations(
         int, typer.Option("--search", min=0, help="Try so many settings first, each by a cross-validation (optuna).")
     ] = 0,
     tensorboard: Annotated[Path | None, typer.Option("--tensorboard", help="Write TensorBoard runs here.")] = None,
+    lora: Lora = None,
+    lora_layers: LoraLayers = ADAPTATION.layers,
+    lora_epochs: LoraEpochs = ADAPTATION.epochs,
     as_json: AsJson = False,
 ) -> None:
     """Train the conversation branch; the history branch is taken over from --base."""
     with refusals():
-        cached = CachedEncoder(load_encoder(encoder), cache)
         paths = [*data, *(more or [])]
+        if lora is not None and search:
+            raise typer.BadParameter(
+                "choose --lora or --search: a search over adapted encoders would adapt one a trial and fold"
+            )
+        options = training.Options(augment, search, tensorboard, adaptation=adaptation(lora_layers, lora_epochs))
         with progress() as report:
-            options = training.Options(augment=augment, search=search, tensorboard=tensorboard)
+            if lora is not None:
+                source = lora_source(encoder)
+                training.adapt_encoder(paths, source, lora, seed, report, options.adaptation)
+                options, encoder = replace(options, adapted_from=source), f"packed:{lora}"
+            cached = CachedEncoder(load_encoder(encoder), cache)
             branch = training.train_conversations(paths, cached, seed, report, options)
         model = training.assemble(name, cached.fingerprint, encoder, [branch], _base(base), seed)
         _finish(_with_spread(model, paths, cached), out, promote, as_json)
@@ -306,13 +335,21 @@ def cross_validate_conversations(
     seed: Seed = training.SEED,
     turns_only: TurnsOnly = False,
     augment: Augment = 0,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="Adapt the encoder's last layers first (LoRA), in each fold anew.")
+    ] = False,
+    lora_layers: LoraLayers = ADAPTATION.layers,
+    lora_epochs: LoraEpochs = ADAPTATION.epochs,
     as_json: AsJson = False,
 ) -> None:
     """What training on these conversations would give, out of fold by conversation; nothing is written."""
     with refusals():
+        source = lora_source(encoder) if lora else None
+        chosen = adaptation(lora_layers, lora_epochs)
         cached = CachedEncoder(load_encoder(encoder), cache)
         with progress() as report:
-            readings = training.cross_validate([*data, *(more or [])], cached, seed, report, augment)
+            options = training.Options(augment, adapted_from=source, adaptation=chosen)
+            readings = training.cross_validate([*data, *(more or [])], cached, seed, report, options)
         answer(
             evaluation.out_of_fold_figures(readings, turns_only=turns_only, seed=seed),
             as_json,

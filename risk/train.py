@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,9 @@ from risk.bands import Bands
 from risk.calibration import logit, sigmoid
 from risk.cold_start import ColdStart
 from risk.conversation import data as conversation_data
+from risk.conversation import lora
 from risk.conversation.knobs import OTHER_FOLDS, Knobs
+from risk.conversation.lora import Adaptation
 from risk.conversation.readings import Readings
 from risk.embeddings import CachedEncoder
 from risk.errors import DataRefused, ExtraMissing
@@ -81,6 +83,32 @@ class Options:
     augment: int = 0  # noisy copies of each labelled conversation
     search: int = 0  # trials of other knobs first
     tensorboard: Path | None = None  # where curves are written
+    adapted_from: Path | None = (
+        None  # the encoder was adapted on these data from this folder: each fold needs one of its own
+    )
+    adaptation: Adaptation = field(default_factory=Adaptation)
+
+
+def adapt_encoder(
+    paths: Sequence[Path], source: Path, target: Path, seed: int, report: Report, chosen: Adaptation
+) -> None:
+    """An encoder adapted to the labelled turns of these files, as a new folder. Raises as `lora.adapt` does."""
+    turns = lora.labelled(_labelled(paths))
+    lora.adapt(source, turns, target, seed, chosen, lambda done, total: report("adapt the encoder", done, total))
+
+
+def _fold_lookups(
+    conversations: Sequence[conversation_data.Conversation],
+    options: Options,
+    texts: Sequence[str],
+    seed: int,
+    report: Report,
+) -> list[Mapping[str, Vector]] | None:
+    if options.adapted_from is None:
+        return None
+    used = [c for c in conversations if c.messages]
+    fold = _conversation_training().parts(used, seed)
+    return lora.fold_lookups(options.adapted_from, used, fold, texts, seed, options.adaptation, report)
 
 
 def cross_validate(
@@ -88,17 +116,22 @@ def cross_validate(
     encoder: CachedEncoder,
     seed: int = SEED,
     report: Report = silent,
-    augment: int = 0,
+    options: Options | None = None,
 ) -> Readings:
     """Readings out of fold of a conversation model trained on these files. Raises `DataRefused`, `ExtraMissing`."""
     conversation_train = _conversation_training()
+    chosen = options or Options()
     conversations = _labelled(paths)
-    knobs = Knobs(augment=augment)
-    lookup = encoder.lookup(
-        conversation_train.texts(conversations, knobs, seed), lambda done, total: report("encode", done, total)
-    )
+    knobs = Knobs(augment=chosen.augment)
+    texts = conversation_train.texts(conversations, knobs, seed)
+    lookup = encoder.lookup(texts, lambda done, total: report("encode", done, total))
     _, readings = conversation_train.cross_validate(
-        conversations, lookup, seed, lambda done, total: report("cross-validation", done, total), knobs
+        conversations,
+        lookup,
+        seed,
+        lambda done, total: report("cross-validation", done, total),
+        knobs,
+        fold_lookups=_fold_lookups(conversations, chosen, texts, seed, report),
     )
     return cast(Readings, readings)
 
@@ -134,7 +167,13 @@ def train_conversations(
                 record,
             )
         trained = conversation_train.train(
-            conversations, lookup, seed, lambda done, total: report("conversation model", done, total), knobs, record
+            conversations,
+            lookup,
+            seed,
+            lambda done, total: report("conversation model", done, total),
+            knobs,
+            record,
+            _fold_lookups(conversations, chosen, needed, seed, report),
         )
     own = [m.text for c in conversations for m in c.messages if m.role == "contact"]
     report("reason heads", 0, 1)
@@ -159,8 +198,10 @@ def train_conversations(
         "alarms": trained.alarms,
     }
     metrics = {"conversations": trained.metrics, "reasons": reason_figures}
-    searched = {"search": tried} if tried else {}
-    description = {"conversations": {"files": described(paths), **trained.description, **searched}}
+    extra: dict[str, Any] = {"search": tried} if tried else {}
+    if chosen.adapted_from is not None:
+        extra["adapted_encoder"] = asdict(chosen.adaptation)
+    description = {"conversations": {"files": described(paths), **trained.description, **extra}}
     return Branch(tensors, settings, metrics, description, lexicon=trained.lexical.vocabulary)
 
 

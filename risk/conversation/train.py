@@ -182,12 +182,17 @@ class OutOfFold:
     group: NDArray[np.int64]
 
 
-def out_of_fold(corpus: Corpus, knobs: Knobs, seed: int, tick: Tick, record: Record) -> OutOfFold:
-    """Cross-validation by conversation."""
-    rows = corpus.rows
-    fold = folds([r.conversation for r in rows], FOLDS, seed)
+def parts(conversations: Sequence[Conversation], seed: int) -> list[int]:
+    """The fold of each conversation that has messages, as `out_of_fold` divides them."""
+    return folds([c for c in conversations if c.messages], FOLDS, seed)
+
+
+def out_of_fold(corpora: Sequence[Corpus], knobs: Knobs, seed: int, tick: Tick, record: Record) -> OutOfFold:
+    """Cross-validation by conversation; `corpora` [FOLDS] are the same conversations as each fold's encoder reads them."""
+    fold = parts([r.conversation for r in corpora[0].rows], seed)
     inputs, labels = [], []
-    for k in range(FOLDS):
+    for k, corpus in enumerate(corpora):
+        rows = corpus.rows
         learnt = corpus.learnt(lambda number, k=k: fold[number] == k)  # type: ignore[misc]
         seeds = [seed + k + 50 * m for m in range(FOLD_MEMBERS)]
         model, nets = fit_readers(learnt, seeds, knobs, tick, record, f"fold-{k}")
@@ -290,12 +295,19 @@ def cross_validate(
     progress: Progress | None = None,
     knobs: Knobs = DEFAULT,
     record: Record = unrecorded,
+    fold_lookups: Sequence[Mapping[str, Vector]] | None = None,
 ) -> tuple[OutOfFold, Readings]:
-    """Predictions and readings out of fold, without the final fit."""
+    """Predictions and readings out of fold, without the final fit.
+
+    `fold_lookups` [FOLDS] where the encoder itself learnt from labels: a fold's is by an encoder that has not seen the fold.
+    """
     torch.set_num_threads(1)
     corpus = Corpus.of(conversations, lookup, knobs, seed)
     refuse_label_copies(labelled_turns(corpus.rows))
-    oof = out_of_fold(corpus, knobs, seed, _ticker(FOLDS, FOLD_MEMBERS, corpus, knobs, progress), record)
+    corpora = [corpus] * FOLDS
+    if fold_lookups is not None:
+        corpora = [Corpus.of(conversations, own, knobs, seed) for own in fold_lookups]
+    oof = out_of_fold(corpora, knobs, seed, _ticker(FOLDS, FOLD_MEMBERS, corpus, knobs, progress), record)
     return oof, read_out(oof, knobs, seed)
 
 
@@ -319,9 +331,10 @@ def train(
     progress: Progress | None = None,
     knobs: Knobs = DEFAULT,
     record: Record = unrecorded,
+    fold_lookups: Sequence[Mapping[str, Vector]] | None = None,
 ) -> TrainedConversation:
-    """Cross-validate, then fit the readers on everything. `lookup` must hold all of `texts`."""
-    oof, readings = cross_validate(conversations, lookup, seed, progress, knobs, record)
+    """Cross-validate, then fit the readers on everything. `lookup` and each of `fold_lookups` must hold all of `texts`."""
+    oof, readings = cross_validate(conversations, lookup, seed, progress, knobs, record, fold_lookups)
     corpus = Corpus.of(conversations, lookup, knobs, seed)
     seeds = [seed + 100 + m for m in range(MEMBERS)]
     tick = _ticker(1, MEMBERS, corpus, knobs, progress)

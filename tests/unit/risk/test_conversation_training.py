@@ -107,7 +107,7 @@ def test_a_held_out_conversation_is_held_out_with_its_copies(conversations_file:
 
 def test_copies_are_never_measured(conversations_file: Path, encoder: CachedEncoder) -> None:
     plain = training.cross_validate([conversations_file], encoder, seed=5)
-    noised = training.cross_validate([conversations_file], encoder, seed=5, augment=1)
+    noised = training.cross_validate([conversations_file], encoder, seed=5, options=training.Options(augment=1))
     np.testing.assert_array_equal(plain.truth, noised.truth)
     assert not np.array_equal(plain.levels, noised.levels)
 
