@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +25,19 @@ def postgres() -> Iterator[Cluster]:
         pytest.skip(f"NOT RUN: {error}")
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file, to be copied: migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("template") / "staywell.db"
+    migrate.upgrade(f"sqlite:///{file.as_posix()}")
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a migrated database of the test's own, of each kind."""
     if request.param == "sqlite":
-        url = f"sqlite:///{(tmp_path / 'staywell.db').as_posix()}"
-        migrate.upgrade(url)
-        return url
+        file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "staywell.db")
+        return f"sqlite:///{file.as_posix()}"
     running: Cluster = request.getfixturevalue("postgres")
     return running.migrated()

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, func, or_, select, true, union
 
 from assistant.errors import BadInput
 from assistant.escalation import view
 from assistant.escalation.bundle import last_dispositions
+from assistant.storage import fulltext
 from assistant.storage.tables import agent, contact, conversation, decision, event, outcome, score, task
 
 Sort = Literal["recent", "risk", "uncertain"]
@@ -58,7 +59,7 @@ class Page:
 
 def find(connection: Connection, site_id: str, search: Search, *, cursor: str | None, limit: int) -> Page:
     """One page of `search`. Raises BadInput `bad_cursor`, `bad_query`."""
-    where = _where(site_id, search)
+    where = _where(connection.dialect.name, site_id, search)
     order = _order(search.sort)
     query = (
         select(
@@ -86,12 +87,12 @@ def find(connection: Connection, site_id: str, search: Search, *, cursor: str | 
     return Page(_lines(connection, site_id, page), following, int(total))
 
 
-def _where(site_id: str, search: Search) -> ColumnElement[bool]:
+def _where(dialect: str, site_id: str, search: Search) -> ColumnElement[bool]:
     words = search.words.split()
     if len(search.words) > LONGEST_QUERY or len(words) > MOST_WORDS:
         raise BadInput(f"at most {MOST_WORDS} words and {LONGEST_QUERY} characters", code="bad_query")
     conditions: list[ColumnElement[bool]] = [conversation.c.site_id == site_id]
-    conditions += [_has_word(word) for word in words]
+    conditions += [_has_word(dialect, site_id, word) for word in words]
     for value, column in (
         (search.band, conversation.c.band),
         (search.status, conversation.c.status),
@@ -130,13 +131,26 @@ def _where(site_id: str, search: Search) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def _has_word(word: str) -> ColumnElement[bool]:
-    return or_(
-        _exists(event, event.c.body.icontains(word, autoescape=True)),
-        contact.c.name.icontains(word, autoescape=True),
-        contact.c.email.icontains(word, autoescape=True),
-        contact.c.external_id == word,
+def _has_word(dialect: str, site_id: str, word: str) -> ColumnElement[bool]:
+    """Written as a set of ids, so that both databases begin with what was found instead of with all conversations."""
+    theirs = (
+        select(conversation.c.id)
+        .join(contact, contact.c.id == conversation.c.contact_id)
+        .where(
+            conversation.c.site_id == site_id,
+            or_(
+                *(contact.c.name.icontains(form, autoescape=True) for form in _forms(word)),
+                contact.c.email.icontains(word, autoescape=True),
+                contact.c.external_id == word,
+            ),
+        )
     )
+    return conversation.c.id.in_(union(fulltext.conversations_with(dialect, word), theirs))
+
+
+def _forms(word: str) -> list[str]:
+    """A word as a name may have it: beyond ASCII neither database can be trusted to know upper and lower case."""
+    return [word] if word.isascii() else sorted({word, word.lower(), word.upper(), word.capitalize()})
 
 
 def _exists(table: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ import sqlite3
 import unicodedata
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, cast, column, func, insert, select, table
+from sqlalchemy import Connection, Select, cast, column, func, insert, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from assistant.storage.prepared import Prepared
@@ -55,7 +55,7 @@ def conversations_with(dialect: str, word: str) -> Select[Any]:
     if dialect == "sqlite":
         return found.where(event_text.c.id.in_(_of_sqlite(folded)))
     query = " & ".join(map(_quoted, grams(folded))) if len(folded) >= LENGTH else f"{_quoted(folded)}:*"
-    return found.where(func.staywell_grams(event_text.c.text).op("@@")(cast(query, TSQUERY)))
+    return found.where(func.staywell_grams(event_text.c.text).op("@@")(cast(literal(query), TSQUERY)))
 
 
 def grams(folded: str) -> list[str]:

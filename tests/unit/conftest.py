@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ from assistant.escalation.sweeper import Rules, sweep
 from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
-from assistant.storage.tables import agent, contact, conversation, decision, event, metadata, orders, site, task
+from assistant.storage.tables import agent, contact, conversation, decision, event, orders, site, task
 
 T = TypeVar("T")
 START = 1_800_000_000_000
@@ -205,24 +204,18 @@ def open_shop(storage: Storage, *, key: str = "shop") -> Shop:
     """A shop in an empty or used database."""
     site_id = new_id()
 
-    def work(connection: Connection) -> None:
-        metadata.create_all(connection)
-        connection.execute(
+    storage.write_sync(
+        lambda connection: connection.execute(
             insert(site).values(id=site_id, key=key, name="Shop", origins=[], holdout_salt="salt", created_at=START)
         )
-
-    storage.write_sync(work)
+    )
     return Shop(storage, site_id)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
     """An empty database of each kind."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{(tmp_path / 'test.db').as_posix()}"
-    else:
-        url = request.getfixturevalue("postgres").migrated()
-    storage = Storage(url)
+    storage = Storage(database_url)
     yield storage
     storage.close()
 
