@@ -103,3 +103,8 @@ def identify(
 def _is_guest(connection: Connection, contact_id: str, site_id: str) -> bool:
     row = get(connection, contact_id, site_id=site_id)
     return row is not None and row["external_id"] is None
+
+
+def display_name(name: str | None, contact_id: str) -> str:
+    """What an agent calls a contact; a guest goes by the end of the id."""
+    return name or f"Guest {contact_id[-4:]}"

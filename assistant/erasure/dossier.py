@@ -10,11 +10,13 @@ from assistant.conversations import contacts
 from assistant.errors import NotFound
 from assistant.identity import audit
 from assistant.storage.tables import (
+    callback,
     contact,
     conversation,
     decision,
     event,
     exposure,
+    mention,
     note,
     order_return,
     orders,
@@ -67,6 +69,8 @@ def build(connection: Connection, contact_id: str, *, site_id: str, now: int) ->
         for name, table, order in (
             ("messages", event, event.c.seq),
             ("notes", note, note.c.id),
+            ("mentions", mention, mention.c.at),
+            ("callbacks", callback, callback.c.id),
             ("scores", score, score.c.seq),
             ("decisions", decision, decision.c.seq),
             ("tasks", task, task.c.id),

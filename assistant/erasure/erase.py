@@ -1,8 +1,8 @@
 """What is kept of a person, taken out again: on request (`erase_contact`), or because it is old (`erase_conversation`).
 
-Gone: name, address, customer number, messages of all sides, notes and comments, message vectors, orders and returns, tokens. What
-stays is the log without anybody in it: decisions with their features, scores, outcomes and offers, under a new key that nobody can
-make again from a customer number. So every invariant of the log still holds, and a model may go on learning from it.
+Gone: name, address, customer number, messages of all sides, notes and comments, call-backs, message vectors, orders and returns,
+tokens. What stays is the log without anybody in it: decisions with their features, scores, outcomes and offers, under a new key that
+nobody can make again from a customer number. So every invariant of the log still holds, and a model may go on learning from it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from assistant.identity import audit, revocation, widget
 from assistant.identity.revocation import ERASED
 from assistant.ids import new_id
 from assistant.storage.tables import (
+    callback,
     contact,
     conversation,
     decision,
     event,
     exposure,
+    mention,
     note,
     order_return,
     orders,
@@ -124,6 +126,8 @@ def erase_conversation(connection: Connection, conversation_id: str, *, now: int
     """
     _end_task(connection, conversation_id, now)
     messages = connection.execute(delete(event).where(event.c.conversation_id == conversation_id)).rowcount
+    for table in (mention, callback):
+        connection.execute(delete(table).where(table.c.conversation_id == conversation_id))
     notes = connection.execute(delete(note).where(note.c.conversation_id == conversation_id)).rowcount
     for table in (turn_vector, turn_job):  # a turn that is under way has lost its lease with its row
         connection.execute(delete(table).where(table.c.conversation_id == conversation_id))

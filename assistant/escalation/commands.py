@@ -6,6 +6,7 @@ a console which lost a conversation and got it back cannot send what was meant f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from assistant.conversations import store as conversations
 from assistant.conversations.status import BOT, may_speak
 from assistant.conversations.store import Appended, NewEvent
 from assistant.errors import BadInput, Conflict
-from assistant.escalation import machine, presence, store, suggestions
+from assistant.escalation import machine, mentions, presence, store, suggestions
 from assistant.escalation.machine import Task, Transition
 from assistant.identity.agents import Agent
 from assistant.ids import new_id
@@ -134,8 +135,20 @@ def send(
     return Said(appended.id, appended.seq, appended.dup)
 
 
-def write_note(connection: Connection, who: Agent, conversation_id: str, *, cmid: str, body: str, now: int) -> Said:
-    """A note for colleagues, never seen by the contact. The same cmid again is stored once."""
+def write_note(
+    connection: Connection,
+    who: Agent,
+    conversation_id: str,
+    *,
+    cmid: str,
+    body: str,
+    now: int,
+    whom: Sequence[str] = (),
+) -> Said:
+    """A note for colleagues, never seen by the contact; those in `whom` (ids) are told. The same cmid again is stored once.
+
+    Raises BadInput `empty`, `too_long`, `no_such_agent`; Conflict `cmid_conflict`.
+    """
     _must_be_text(body)
     held = conversations.get(connection, conversation_id, site_id=who.site_id, for_update=True)
     known = connection.execute(
@@ -159,6 +172,7 @@ def write_note(connection: Connection, who: Agent, conversation_id: str, *, cmid
             at=now,
         )
     )
+    mentions.mention_all(connection, who, note_id, conversation_id, whom, now=now)
     return Said(note_id, held["head"], dup=False)
 
 

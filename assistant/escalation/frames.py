@@ -84,12 +84,20 @@ class AgentMsg(Frame):
 
 
 class AgentNote(Frame):
-    """A private note."""
+    """A private note. The colleagues in `mentions` are told of it."""
 
     t: Literal["note"]
     conv: Ulid
     cmid: Uuid
     body: Body
+    mentions: Annotated[list[Ulid], Field(max_length=20)] = Field(default_factory=list)
+
+
+class MentionsRead(Frame):
+    """The agent has seen the notes of a conversation: mentions there are read. The next `desk` tells."""
+
+    t: Literal["mentions_read"]
+    conv: Ulid
 
 
 class Transfer(Frame):
@@ -169,6 +177,7 @@ DeskClientFrame = Annotated[
     | Decline
     | AgentMsg
     | AgentNote
+    | MentionsRead
     | Transfer
     | Snooze
     | ReturnToBot
@@ -223,6 +232,18 @@ class TeamMember(Frame):
     languages: list[str] = Field(default_factory=list)
 
 
+class Mention(Frame):
+    """A note that speaks to the agent."""
+
+    note: Ulid
+    conv: Ulid
+    name: str  # the contact's
+    agent: str  # who wrote it
+    body: str  # its beginning
+    at: int
+    read: bool
+
+
 class DeskReady(Frame):
     """Answer to hello."""
 
@@ -249,6 +270,8 @@ class Desk(Frame):
     waiting_total: int = 0
     others: list[TaskCard] = Field(default_factory=list)
     team: list[TeamMember] = Field(default_factory=list)  # everybody but the agent
+    mentions: list[Mention] = Field(default_factory=list)  # unread ones first, then the newest
+    mentions_unread: int = 0
 
 
 class DeskEv(Frame):
@@ -285,6 +308,7 @@ class DeskNote(Frame):
     body: str
     after_seq: Seq
     at: int
+    mentions: list[str] = Field(default_factory=list)  # names of the colleagues it speaks to
 
 
 class Watching(Frame):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from assistant.bus.hints import Bus
-from assistant.escalation import commands, presence
+from assistant.escalation import commands, mentions, presence
 from assistant.escalation.commands import Moved, Said
 from assistant.escalation.frames import Presence
 from assistant.escalation.presence import Here
@@ -127,14 +127,29 @@ class Desk:
         self._tell(conversation_id, who.site_id)
         return said
 
-    async def write_note(self, who: Agent, conversation_id: str, *, cmid: str, body: str) -> Said:
-        """A note for colleagues."""
+    async def write_note(
+        self, who: Agent, conversation_id: str, *, cmid: str, body: str, whom: Sequence[str] = ()
+    ) -> Said:
+        """A note for colleagues; those in `whom` (ids) are told of it."""
         now = self._deps.clock()
         said = await self._deps.storage.write(
-            lambda connection: commands.write_note(connection, who, conversation_id, cmid=cmid, body=body, now=now)
+            lambda connection: commands.write_note(
+                connection, who, conversation_id, cmid=cmid, body=body, whom=whom, now=now
+            )
         )
-        self._deps.bus.publish(f"conv:{conversation_id}")
+        if whom:
+            self._tell(conversation_id, who.site_id)
+        else:
+            self._deps.bus.publish(f"conv:{conversation_id}")
         return said
+
+    async def read_mentions(self, who: Agent, conversation_id: str) -> None:
+        """The agent has seen the notes of a conversation."""
+        now = self._deps.clock()
+        if await self._deps.storage.write(
+            lambda connection: mentions.mark_read(connection, who, conversation_id, now=now)
+        ):
+            self._deps.bus.publish(f"desk:{who.site_id}")
 
     async def arrive(self, who: Agent) -> Here:
         """The agent opened a console."""

@@ -326,8 +326,10 @@ class Console:
                 )
                 await put(frames.DeskAck(cmid=cmid, conv=conv, seq=said.seq, dup=said.dup))
             case frames.AgentNote(conv=conv, cmid=cmid, body=body):
-                said = await desk.write_note(who, conv, cmid=cmid, body=body)
+                said = await desk.write_note(who, conv, cmid=cmid, body=body, whom=frame.mentions)
                 await put(frames.DeskAck(cmid=cmid, conv=conv, dup=said.dup))
+            case frames.MentionsRead(conv=conv):
+                await desk.read_mentions(who, conv)
             case frames.Transfer(conv=conv, assign_epoch=epoch):
                 moved = await desk.transfer(who, conv, epoch, to=frame.to, cmid=frame.cmid, text=frame.note)
                 await put(self._done(frame, moved.task.id, conv))

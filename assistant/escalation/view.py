@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
+from assistant.conversations.contacts import display_name as display_name
 from assistant.conversations.view import sender_kind
-from assistant.escalation import presence, store
+from assistant.escalation import mentions, presence, store
 from assistant.escalation.frames import Desk, DeskNote, DeskScore, Presence, TaskCard, TeamMember
 from assistant.escalation.routing import order_key
 from assistant.escalation.sweeper import to_waiting
@@ -23,20 +24,19 @@ _HERE_FIRST: Final[Sequence[Presence]] = ("available", "away", "offline")
 REPLY_DUE_MS: Final = 120_000  # unless the site's settings say `reply_seconds`
 
 
-def display_name(name: str | None, contact_id: str) -> str:
-    """What an agent calls a contact; a guest goes by the end of the id."""
-    return name or f"Guest {contact_id[-4:]}"
-
-
-def notes_of(connection: Connection, conversation_id: str, *, known: Iterable[str] = ()) -> list[DeskNote]:
+def notes_of(connection: Connection, conversation_id: str, *, known: Collection[str] = ()) -> list[DeskNote]:
     """Notes of a conversation but for those already `known`, oldest first."""
-    rows = connection.execute(
-        select(note, agents.c.name)
-        .join(agents, agents.c.id == note.c.agent_id)
-        .where(note.c.conversation_id == conversation_id)
-        .order_by(note.c.at, note.c.id)
-    ).mappings()
-    seen = set(known)
+    rows = (
+        connection.execute(
+            select(note, agents.c.name)
+            .join(agents, agents.c.id == note.c.agent_id)
+            .where(note.c.conversation_id == conversation_id, note.c.id.not_in(known))
+            .order_by(note.c.at, note.c.id)
+        )
+        .mappings()
+        .all()
+    )
+    named = mentions.names_of(connection, [row["id"] for row in rows]) if rows else {}
     return [
         DeskNote(
             conv=conversation_id,
@@ -45,9 +45,9 @@ def notes_of(connection: Connection, conversation_id: str, *, known: Iterable[st
             body=row["body"],
             after_seq=row["after_seq"],
             at=row["at"],
+            mentions=named.get(row["id"], []),
         )
         for row in rows
-        if row["id"] not in seen
     ]
 
 
@@ -94,6 +94,8 @@ def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int
         waiting_total=_count(connection, who.site_id, not_to_me) if len(waiting) >= MOST_CARDS else len(waiting),
         others=others,
         team=[one for one in team(connection, who.site_id, now=now) if one.id != who.id],
+        mentions=mentions.latest(connection, who),
+        mentions_unread=mentions.unread_count(connection, who),
     )
 
 

@@ -141,6 +141,50 @@ def test_a_conversation_is_passed_on_with_a_note(demo: Demo, open_page: Open, lo
         expect(mara.locator(".compose")).to_contain_text("林 holds it: notes only")
 
 
+def test_a_colleague_who_is_mentioned_in_a_note_is_told(demo: Demo, open_page: Open, log_in: LogIn) -> None:
+    mara, lin = open_page(f"{demo.url}/console"), open_page(f"{demo.url}/console", locale="zh-CN")
+    log_in(lin, "lin")
+    lin.locator(".mentions-btn").wait_for()
+    with Visitor(demo.url, customer="C1004") as customer:
+        customer.say("The blanket lost its colour")
+        log_in(mara, "mara")
+        take(mara, customer.conv)
+        mara.locator("#composer").wait_for()
+        mara.locator("#thread").focus()
+        mara.keyboard.press("n")
+        box = mara.locator("#composer")
+        expect(box).to_be_focused()
+        box.press_sequentially("Known fault? <img src=x onerror=alert(1)> @")
+        offered = mara.get_by_role("listbox", name="Colleagues").get_by_role("option")
+        expect(offered.filter(has_text="林")).to_be_visible()
+        expect(offered.filter(has_text="Mara")).to_have_count(0)
+        box.press_sequentially("林")
+        expect(offered).to_have_count(1)
+        box.press("Enter")
+        expect(box).to_have_value(re.compile("@林 $"))
+        box.press_sequentially("please look")
+        box.press("Enter")
+        note = mara.locator(".note", has_text="Known fault?")
+        expect(note.locator("b").nth(1)).to_have_text(re.compile("^@林"))
+        # Lin is told, wherever she is, and goes to the note by keyboard alone.
+        badge = lin.locator(".mentions-btn .count")
+        expect(badge).to_have_text("1")
+        expect(lin).to_have_title(re.compile(r"^\(\d+\) "))
+        lin.keyboard.press("m")
+        entry = lin.get_by_role("dialog").locator(".mention").first
+        expect(entry).to_contain_text("Mara：Known fault? <img src=x onerror=alert(1)>")
+        expect(entry).to_contain_text("新")
+        entry.focus()
+        lin.keyboard.press("Enter")
+        expect(lin.locator(".note", has_text="Known fault?")).to_be_focused()
+        expect(badge).to_have_count(0)
+        lin.keyboard.press("m")
+        expect(lin.get_by_role("dialog").locator(".mention").first).not_to_contain_text("新")
+        lin.keyboard.press("Escape")
+        customer.say("Hello?")
+        assert not any("Known fault" in (event.get("body") or "") for event in customer.events)
+
+
 def test_set_aside_until_the_customer_writes(demo: Demo, open_page: Open, log_in: LogIn) -> None:
     page = open_page(f"{demo.url}/console")
     log_in(page, "mara")

@@ -123,6 +123,7 @@ DESK_FRAMES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     "decline": ("gone", "taken", "taken", "gone", "gone"),
     "msg": ("ack", "not_holder", "not_holder", "forbidden", "forbidden"),
     "note": ("ack", "ack", "ack", "forbidden", "forbidden"),
+    "mentions_read": ("-", "-", "-", "-", "-"),  # it is about the sender's own mentions alone
     "transfer": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),
     "snooze": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),
     "return": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),

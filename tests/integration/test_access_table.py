@@ -278,6 +278,7 @@ def desk_frame(kind: str, ids: Mapping[str, str]) -> dict[str, Any]:
         "decline": {"task": ids["task"], "offer": ULID},
         "msg": {**held, **said},
         "note": {**about, **said},
+        "mentions_read": about,
         "transfer": {**held, "cmid": said["cmid"]},
         "snooze": {**held, "until": now_ms() + 60_000},
         "return": held,

@@ -5,8 +5,9 @@ import { useI18n } from "../ui/i18n.tsx";
 import { Icon, Logo } from "../ui/icons.tsx";
 import { Button, COMMAND_KEY, Choice, IconButton, Kbd, Popover, cx } from "../ui/parts.tsx";
 import { AccountMenu, type SignedIn } from "../ui/session.tsx";
-import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv } from "./context.ts";
+import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv, type Place } from "./context.ts";
 import { Desk } from "./desk.ts";
+import { MentionsDialog } from "./mentions.tsx";
 import { KeysDialog, ResolveDialog, SearchDialog, SnoozeDialog, TransferDialog } from "./dialogs.tsx";
 import { allowDesktop, useNotices, useToggle } from "./notify.ts";
 import { Panel } from "./panel.tsx";
@@ -42,7 +43,7 @@ function Frame({ logOut }: { logOut: () => void }) {
   const { store, desk, agent } = useConsole();
   const [pane, setPane] = useState<Pane>("queue");
   const [dialog, setDialog] = useState<Ask | null>(null);
-  const [focusSeq, setFocusSeq] = useState<{ seq: number } | null>(null);
+  const [focus, setFocus] = useState<Place | null>(null);
   const [sound, setSound] = useToggle("staywell.sound", true);
   const [desktop, setDesktop] = useToggle("staywell.desktop", false);
   const [singleKeys, setSingleKeys] = useToggle("staywell.keys", true);
@@ -59,7 +60,7 @@ function Frame({ logOut }: { logOut: () => void }) {
     if (selected) url.searchParams.set("conv", selected);
     else url.searchParams.delete("conv");
     history.replaceState(null, "", url);
-    setFocusSeq(null);
+    setFocus((place) => (place?.conv === selected ? place : null));
     if (selected) setPane("thread");
   }, [selected]);
 
@@ -73,8 +74,14 @@ function Frame({ logOut }: { logOut: () => void }) {
   }, [store]);
   const pick = useCallback((seq: number): void => {
     setPane("thread");
-    setFocusSeq({ seq });
-  }, []);
+    const conv = store.get().selected;
+    if (conv) setFocus({ conv, seq });
+  }, [store]);
+  const goTo = (place: Place): void => {
+    setFocus(place);
+    setPane("thread");
+    desk.select(place.conv);
+  };
   useKeys({ on: singleKeys && dialog === null, items, use, ask: setDialog });
 
   // As with the transcript: what a key in the composer does not change is not drawn again.
@@ -84,6 +91,7 @@ function Frame({ logOut }: { logOut: () => void }) {
     [thread?.conv, thread?.bundle, thread?.error, thread?.events, thread?.scores, items, holds, use, pick],
   );
   const unread = useDesk((state) => attention(state).unread + attention(state).offers);
+  const mentions = useDesk((state) => attention(state).mentions);
   const tabs: [Pane, string, number][] = [["queue", t("pane.queue"), unread], ["thread", t("pane.thread"), 0], ["panel", t("pane.panel"), 0]];
   return (
     <div class={cx("console", `at-${pane}`)}>
@@ -99,6 +107,9 @@ function Frame({ logOut }: { logOut: () => void }) {
         <Button look="ghost" class="wide-only" onClick={() => setDialog("search")}><Icon name="search" />{t("search.short")}<Kbd>{COMMAND_KEY} K</Kbd></Button>
         <span class="narrow-only"><IconButton label={t("search.title")} icon="search" onClick={() => setDialog("search")} /></span>
         <Button look="ghost" class="wide-only" onClick={() => setDialog("keys")}>{t("keys.short")}<Kbd>?</Kbd></Button>
+        <Button look="ghost" class="mentions-btn" aria-label={mentions ? t("mentions.unread", { n: mentions }) : t("mentions.title")} aria-keyshortcuts="m" onClick={() => setDialog("mentions")}>
+          <span aria-hidden="true">@</span>{mentions > 0 && <span class="count num">{mentions}</span>}
+        </Button>
         <PresenceMenu />
         <AccountMenu agent={agent} logOut={logOut} settings={[
           { label: t("setting.sound"), on: sound, set: setSound },
@@ -118,7 +129,7 @@ function Frame({ logOut }: { logOut: () => void }) {
       <main class="panes">
         <nav class="pane queue" aria-label={t("pane.queue")}>{queue}</nav>
         <section class="pane thread" id="thread" tabIndex={-1} aria-label={t("pane.thread")}>
-          <ThreadPane items={items} ask={setDialog} focusSeq={focusSeq} onPick={pick} />
+          <ThreadPane items={items} ask={setDialog} focus={focus} onPick={pick} />
         </section>
         <section class="pane panel" aria-label={t("pane.panel")}>
           {panel}
@@ -128,6 +139,7 @@ function Frame({ logOut }: { logOut: () => void }) {
       {dialog === "resolve" && thread && <ResolveDialog thread={thread} onClose={() => setDialog(null)} />}
       {dialog === "transfer" && thread && <TransferDialog thread={thread} onClose={() => setDialog(null)} />}
       {dialog === "snooze" && thread && <SnoozeDialog thread={thread} onClose={() => setDialog(null)} />}
+      {dialog === "mentions" && <MentionsDialog goTo={goTo} onClose={() => setDialog(null)} />}
       {dialog === "keys" && <KeysDialog onClose={() => setDialog(null)} />}
       {dialog === "search" && <SearchDialog thread={thread} onClose={() => setDialog(null)} />}
     </div>
@@ -236,6 +248,7 @@ function useKeys({ on, items, use, ask }: { on: boolean; items: readonly Suggest
         z: mine.holds && (() => open("snooze")),
         b: mine.holds && (() => desk.returnToBot(selected!, mine.assignEpoch)),
         t: selected !== null && !mine.holds && (!card?.agent_id || agent.role !== "agent") && (() => (card?.state === "queued" ? desk.accept(card.task, null) : desk.takeOver(selected))),
+        m: () => open("mentions"),
         "?": () => open("keys"),
       };
       const number = /^[1-9]$/.test(event.key) ? list.find((item) => item.key === event.key) : undefined;

@@ -4,13 +4,24 @@ import { useI18n } from "../ui/i18n.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Button, Kbd, cx } from "../ui/parts.tsx";
 import { displayName, oneLine } from "../ui/text.ts";
-import { useConsole } from "./context.ts";
+import { useConsole, useDesk } from "./context.ts";
+import { askedFor, colleagues, complete, named } from "./mention.ts";
 import { insert, matching, provenance, type Suggested } from "./suggest.ts";
 import type { Draft, Thread } from "./state.ts";
 
 /** Code points of a body that the server takes. */
 const LONGEST = 4000;
 const NEARLY = 3600;
+const MOST_COLLEAGUES = 8;
+
+/** What is offered while writing: a reply behind a slash, a colleague behind an @. */
+interface Option {
+  id: string;
+  title: string;
+  text: string;
+  key: string;
+  choose: () => void;
+}
 
 export function Composer({ thread, holds, holder, items }: { thread: Thread; holds: boolean; holder: string | null; items: readonly Suggested[] }) {
   const { t } = useI18n();
@@ -24,19 +35,37 @@ export function Composer({ thread, holds, holder, items }: { thread: Thread; hol
   const ended = thread.bundle?.conversation.status === "resolved";
   const length = [...draft.text].length;
   const tooLong = length > LONGEST;
-  const canned = useMemo(() => (mode === "reply" && draft.text.startsWith("/") ? matching(items, draft.text) : []), [items, mode, draft.text]);
-  const open = canned.length > 0 && !closed;
-  const pick = Math.min(picked, canned.length - 1);
+  const team = useDesk((state) => state.desk?.team) ?? [];
+  const [cursor, setCursor] = useState(0);
+  const asked = mode === "note" ? askedFor(draft.text, cursor) : null;
+  const options = useMemo<readonly Option[]>(() => {
+    if (mode === "reply" && draft.text.startsWith("/")) {
+      return matching(items, draft.text).map((item) => ({ id: item.id, title: item.title, text: item.text, key: item.key, choose: () => choose(item) }));
+    }
+    return (asked ? colleagues(team, asked.typed) : []).slice(0, MOST_COLLEAGUES).map((one) => ({
+      id: one.id, title: one.name, text: t(`presence.${one.presence}`), key: "", choose: () => mention(one.name),
+    }));
+  }, [items, mode, draft, asked?.at, asked?.typed, team]);
+  const open = options.length > 0 && !closed;
+  const pick = Math.min(picked, options.length - 1);
 
   const set = (change: Partial<Draft>): void => store.dispatch({ do: "draft", conv, draft: { ...draft, mode, ...change } });
   const choose = (item: Suggested): void => {
     store.dispatch({ do: "draft", conv, draft: insert(draft, item) });
     area.current?.focus();
   };
+  const mention = (name: string): void => {
+    if (!asked) return;
+    const next = complete(draft.text, cursor, asked.at, name);
+    set({ text: next.text });
+    setCursor(next.cursor);
+    requestAnimationFrame(() => area.current?.setSelectionRange(next.cursor, next.cursor));
+  };
   const send = (): void => {
     const body = draft.text.trim();
     if (!body || tooLong || (mode === "reply" && !holds)) return;
-    desk.say(conv, mode === "note" ? "note" : "msg", body, mode === "note" ? null : provenance(draft, body));
+    if (mode === "note") desk.note(conv, body, named(body, team));
+    else desk.say(conv, body, provenance(draft, body));
   };
   useEffect(() => {
     const el = area.current;
@@ -50,10 +79,10 @@ export function Composer({ thread, holds, holder, items }: { thread: Thread; hol
     if (event.isComposing) return; // an input method is choosing characters: Enter is its own
     if (open && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       event.preventDefault();
-      setPicked((pick + (event.key === "ArrowDown" ? 1 : canned.length - 1)) % canned.length);
+      setPicked((pick + (event.key === "ArrowDown" ? 1 : options.length - 1)) % options.length);
     } else if (open && (event.key === "Enter" || event.key === "Tab") && !event.shiftKey) {
       event.preventDefault();
-      choose(canned[pick]!);
+      options[pick]!.choose();
     } else if (event.key === "Escape") {
       event.stopPropagation();
       if (open) setClosed(true);
@@ -76,10 +105,10 @@ export function Composer({ thread, holds, holder, items }: { thread: Thread; hol
   return (
     <div class={cx("compose", mode === "note" && "is-note")}>
       {open && (
-        <ul class="canned" id={listId} role="listbox" aria-label={t("composer.canned")}>
-          {canned.map((item, i) => (
+        <ul class="canned" id={listId} role="listbox" aria-label={t(asked ? "composer.colleagues" : "composer.canned")}>
+          {options.map((item, i) => (
             <li key={item.id} id={`${listId}-${i}`} role="option" aria-selected={i === pick} class={cx("canned-item", i === pick && "on")}
-              onMouseDown={(event) => { event.preventDefault(); choose(item); }}>
+              onMouseDown={(event) => { event.preventDefault(); item.choose(); }}>
               <span class="row"><b class="sm clip"><bdi>{oneLine(item.title, 90)}</bdi></b><span class="sp" />{item.key && <Kbd>{item.key}</Kbd>}</span>
               <span class="sm muted clip"><bdi>{oneLine(item.text, 140)}</bdi></span>
             </li>
@@ -101,9 +130,12 @@ export function Composer({ thread, holds, holder, items }: { thread: Thread; hol
           onInput={(event) => {
             setClosed(false);
             set({ text: event.currentTarget.value });
+            setCursor(event.currentTarget.selectionStart);
             if (mode === "reply" && !event.currentTarget.value.startsWith("/")) desk.typing(conv);
           }}
           onKeyDown={onKeyDown}
+          onKeyUp={(event) => setCursor(event.currentTarget.selectionStart)}
+          onClick={(event) => setCursor(event.currentTarget.selectionStart)}
         />
         <div class="row wrap">
           <div class="modes" role="group" aria-label={t("composer.mode")}>

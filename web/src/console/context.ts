@@ -26,4 +26,7 @@ export function useDesk<T>(select: (state: State) => T): T {
 }
 
 /** Asked for by a key or a button, carried out by the part that knows how. */
-export type Ask = "resolve" | "transfer" | "snooze" | "search" | "keys";
+export type Ask = "resolve" | "transfer" | "snooze" | "search" | "mentions" | "keys";
+
+/** A place in a transcript to go to. */
+export type Place = { conv: string; seq: number } | { conv: string; note: string };

@@ -119,9 +119,18 @@ export class Desk {
     this.command("resolve", conv, { t: "resolve", conv, assign_epoch: assignEpoch, disposition: disposition as Disposition, comment });
   }
 
-  say(conv: string, kind: Pending["kind"], body: string, suggestion: Pending["suggestion"]): void {
+  say(conv: string, body: string, suggestion: Pending["suggestion"]): void {
     this.stopTyping();
-    const pending: Pending = { cmid: crypto.randomUUID(), kind, body, suggestion, at: Date.now(), failed: null };
+    this.put(conv, { kind: "msg", body, suggestion, mentions: [] });
+  }
+
+  /** A private note; `mentions` are told of it. */
+  note(conv: string, body: string, mentions: string[]): void {
+    this.put(conv, { kind: "note", body, suggestion: null, mentions });
+  }
+
+  private put(conv: string, said: Pick<Pending, "kind" | "body" | "suggestion" | "mentions">): void {
+    const pending: Pending = { ...said, cmid: crypto.randomUUID(), at: Date.now(), failed: null };
     this.store.dispatch({ do: "sent", conv, pending });
     this.transmit(conv, pending);
   }
@@ -141,6 +150,11 @@ export class Desk {
     this.typingOff = setTimeout(() => this.stopTyping(), 3000);
   }
 
+  /** The notes of the conversation are before the agent's eyes. */
+  readMentions(conv: string): void {
+    this.send({ t: "mentions_read", conv });
+  }
+
   seen(conv: string, seq: number): void {
     this.send({ t: "seen", conv, seq });
   }
@@ -157,9 +171,9 @@ export class Desk {
     return true;
   }
 
-  private transmit(conv: string, { kind, cmid, body, suggestion }: Pending): void {
+  private transmit(conv: string, { kind, cmid, body, suggestion, mentions }: Pending): void {
     if (kind === "note") {
-      this.send({ t: "note", conv, cmid, body });
+      this.send({ t: "note", conv, cmid, body, mentions });
       return;
     }
     const card = this.store.get().desk?.mine.find((item) => item.conv === conv);

@@ -113,7 +113,7 @@ const KEYS: readonly (readonly [string, readonly string[]])[] = [
   ["keys.accept", ["A"]], ["keys.decline", ["D"]], ["keys.next", ["J", "K"]], ["keys.reply", ["R"]], ["keys.note", ["N"]],
   ["keys.insert", ["1", "…", "9"]], ["keys.insert_writing", ["Alt", "1", "…", "9"]], ["keys.canned", ["/"]], ["keys.send", ["Enter"]],
   ["keys.newline", ["Shift", "Enter"]], ["keys.resolve", ["E"]], ["keys.transfer", ["P"]], ["keys.snooze", ["Z"]], ["keys.return", ["B"]], ["keys.take_over", ["T"]],
-  ["keys.search", [COMMAND_KEY, "K"]], ["keys.leave", ["Esc"]], ["keys.sheet", ["?"]],
+  ["keys.search", [COMMAND_KEY, "K"]], ["keys.mentions", ["M"]], ["keys.mention", ["@"]], ["keys.leave", ["Esc"]], ["keys.sheet", ["?"]],
 ];
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {

@@ -7,17 +7,20 @@ import { SPOKEN, Spoken, lineOf, scriptOf } from "../ui/event.tsx";
 import { useNow } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
 import { Band, Button, Name, Said, cx } from "../ui/parts.tsx";
-import { useConsole } from "./context.ts";
-import type { Pending, Thread } from "./state.ts";
+import { displayName } from "../ui/text.ts";
+import { useConsole, useDesk, type Place } from "./context.ts";
+import { mentionedIn, type Pending, type Thread } from "./state.ts";
 
 /** Beyond this many pixels from the end the reader has scrolled up, and new messages leave the place alone. */
 const NEAR_END = 120;
 
-export function Messages({ thread, moved, focusSeq }: { thread: Thread; moved: Moved | null; focusSeq: { seq: number } | null }) {
+export function Messages({ thread, moved, focus }: { thread: Thread; moved: Moved | null; focus: Place | null }) {
   const { t } = useI18n();
   const { desk } = useConsole();
+  const mentioned = useDesk((state) => mentionedIn(state, thread.conv));
   const box = useRef<HTMLDivElement>(null);
   const stick = useRef(true);
+  const reached = useRef<Place | null>(null);
   const items = useMemo(() => transcript(thread.events, thread.notes), [thread.events, thread.notes]);
   const scores = useMemo(() => new Map(thread.scores.map((score) => [score.seq, score])), [thread.scores]);
   const last = thread.events.at(-1)?.seq ?? 0;
@@ -33,18 +36,22 @@ export function Messages({ thread, moved, focusSeq }: { thread: Thread; moved: M
   }, [thread.conv, items, thread.pending, thread.typing]);
   useEffect(() => {
     const read = (): void => {
-      if (last && document.visibilityState === "visible") desk.seen(thread.conv, last);
+      if (document.visibilityState !== "visible") return;
+      if (last) desk.seen(thread.conv, last);
+      if (mentioned) desk.readMentions(thread.conv);
     };
     read();
     document.addEventListener("visibilitychange", read);
     return () => document.removeEventListener("visibilitychange", read);
-  }, [thread.conv, last]);
+  }, [thread.conv, last, mentioned]);
   useEffect(() => {
-    if (!focusSeq) return;
-    const row = box.current?.querySelector<HTMLElement>(`[data-seq="${focusSeq.seq}"]`);
-    row?.scrollIntoView({ block: "center" });
-    row?.focus({ preventScroll: true });
-  }, [focusSeq]);
+    if (focus?.conv !== thread.conv || focus === reached.current) return;
+    const row = box.current?.querySelector<HTMLElement>("note" in focus ? `[data-note="${focus.note}"]` : `[data-seq="${focus.seq}"]`);
+    if (!row) return; // not loaded yet
+    reached.current = focus;
+    row.scrollIntoView({ block: "center" });
+    row.focus({ preventScroll: true });
+  }, [focus, items]);
 
   return (
     <div
@@ -88,8 +95,11 @@ function Row({ item, score, moved, now, seen, summary }: {
   if (item.is === "day") return <p class="sys day">{f.day(item.at, now)}</p>;
   if (item.is === "note") {
     return (
-      <div class="note">
-        <p class="xs"><b>{t("note.by", { name: item.note.agent })}</b> · {f.time(item.note.at)}</p>
+      <div class="note" data-note={item.note.id} tabIndex={-1}>
+        <p class="xs">
+          <b>{t("note.by", { name: item.note.agent })}</b> · {f.time(item.note.at)}
+          {item.note.mentions.length > 0 && <> · <b><bdi>{item.note.mentions.map((name) => `@${displayName(name)}`).join(" ")}</bdi></b></>}
+        </p>
         <Said text={item.note.body} />
       </div>
     );

@@ -36,24 +36,26 @@ function chime(rising: boolean): void {
 export function useNotices({ sound, desktop }: { sound: boolean; desktop: boolean }): void {
   const { t, word } = useI18n();
   const desk = useDesk((state) => state.desk);
-  const { offers, unread } = useDesk((state) => state.desk && attentionOf(state)) ?? { offers: 0, unread: 0 };
-  const before = useRef<{ offers: Set<string>; unread: Map<string, number> } | null>(null);
+  const { offers, unread, mentions } = useDesk((state) => state.desk && attentionOf(state)) ?? NOTHING;
+  const before = useRef<{ offers: Set<string>; unread: Map<string, number>; mentions: Set<string> } | null>(null);
   useEffect(() => {
-    const count = offers + unread;
+    const count = offers + unread + mentions;
     document.title = `${count ? `(${count}) ` : ""}${offers ? t("title.offer") : t("title")}`;
-  }, [offers, unread, t]);
+  }, [offers, unread, mentions, t]);
   useEffect(() => {
     if (!desk) return;
     const now = {
       offers: new Set(desk.offered.map((card) => card.offer ?? card.task)),
       unread: new Map(desk.mine.map((card) => [card.conv, card.unread])),
+      mentions: new Set(desk.mentions.map((mention) => mention.note)),
     };
     const was = before.current;
     before.current = now;
     if (!was) return;
     const offered = desk.offered.filter((card) => !was.offers.has(card.offer ?? card.task));
     const spoken = desk.mine.filter((card) => card.unread > (was.unread.get(card.conv) ?? 0) && document.hidden);
-    if (sound && (offered.length || spoken.length)) chime(offered.length > 0);
+    const mentioned = desk.mentions.filter((mention) => !mention.read && !was.mentions.has(mention.note));
+    if (sound && (offered.length || spoken.length || mentioned.length)) chime(offered.length > 0);
     if (!desktop || !document.hidden || typeof Notification === "undefined" || Notification.permission !== "granted") return;
     for (const card of offered) {
       new Notification(t("notify.offer", { name: displayName(card.name, t("who.guest")) }), { body: word("task_reason", card.reason), tag: card.task });
@@ -61,14 +63,18 @@ export function useNotices({ sound, desktop }: { sound: boolean; desktop: boolea
     for (const card of spoken) {
       new Notification(displayName(card.name, t("who.guest")), { body: oneLine(card.preview, 120), tag: card.conv });
     }
+    for (const mention of mentioned) {
+      new Notification(t("notify.mention", { name: displayName(mention.agent) }), { body: oneLine(mention.body, 120), tag: mention.note });
+    }
   }, [desk, sound, desktop, t, word]);
 }
 
 /** The same object while the numbers are the same, so that nothing renders for nothing. */
-let last = { offers: 0, unread: 0 };
+const NOTHING = { offers: 0, unread: 0, mentions: 0 };
+let last = NOTHING;
 function attentionOf(state: Parameters<typeof attention>[0]): typeof last {
   const now = attention(state);
-  if (now.offers !== last.offers || now.unread !== last.unread) last = now;
+  if (now.offers !== last.offers || now.unread !== last.unread || now.mentions !== last.mentions) last = now;
   return last;
 }
 

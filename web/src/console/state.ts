@@ -11,6 +11,8 @@ export interface Pending {
   kind: "msg" | "note";
   body: string;
   suggestion: { id: string; edited: boolean } | null;
+  /** Ids of the colleagues whom a note speaks to. */
+  mentions: string[];
   at: number;
   /** Why it was refused; null while it is on its way. */
   failed: string | null;
@@ -274,11 +276,16 @@ export function control(state: State, conv: string): { holds: boolean; assignEpo
   return { holds: card?.state === "assigned", assignEpoch: card?.assign_epoch ?? 0 };
 }
 
-/** What asks for attention: offers, and unread messages in the agent's own conversations. */
-export function attention(state: State): { offers: number; unread: number } {
+/** Whether a note of the conversation speaks to the agent and was not read. */
+export function mentionedIn(state: State, conv: string): boolean {
+  return state.desk?.mentions.some((mention) => mention.conv === conv && !mention.read) ?? false;
+}
+
+/** What asks for attention: offers, unread messages in the agent's own conversations, notes that speak to the agent. */
+export function attention(state: State): { offers: number; unread: number; mentions: number } {
   const { desk, selected } = state;
   const unread = desk?.mine.reduce((sum, card) => sum + (card.conv === selected ? 0 : card.unread), 0) ?? 0;
-  return { offers: desk?.offered.length ?? 0, unread };
+  return { offers: desk?.offered.length ?? 0, unread, mentions: desk?.mentions_unread ?? 0 };
 }
 
 /** The conversation next to the selected one in the list, `step` rows on. */

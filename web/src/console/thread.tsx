@@ -7,7 +7,7 @@ import { Button, COMMAND_KEY, Empty, Failed, Loading, Name } from "../ui/parts.t
 import { oneLine } from "../ui/text.ts";
 import { Composer } from "./composer.tsx";
 import { useConsole, useDesk } from "./context.ts";
-import type { Ask } from "./context.ts";
+import type { Ask, Place } from "./context.ts";
 import { Messages } from "./messages.tsx";
 import { cardOf, control, emptyThread, type Thread } from "./state.ts";
 import type { Suggested } from "./suggest.ts";
@@ -20,10 +20,10 @@ export function useSelected(): Thread | null {
   return selected ? thread ?? { ...EMPTY, conv: selected } : null;
 }
 
-export function ThreadPane({ items, ask, focusSeq, onPick }: {
+export function ThreadPane({ items, ask, focus, onPick }: {
   items: readonly Suggested[];
   ask: (what: Ask) => void;
-  focusSeq: { seq: number } | null;
+  focus: Place | null;
   onPick: (seq: number) => void;
 }) {
   const { t } = useI18n();
@@ -35,8 +35,8 @@ export function ThreadPane({ items, ask, focusSeq, onPick }: {
   const moved = useMemo(() => turnThatMoved(points), [points]);
   // A key in the composer changes the draft alone; a long transcript is not drawn again for it.
   const messages = useMemo(
-    () => thread && <Messages thread={thread} moved={moved} focusSeq={focusSeq} />,
-    [thread?.conv, thread?.bundle, thread?.events, thread?.notes, thread?.scores, thread?.pending, thread?.typing, thread?.seen, moved, focusSeq],
+    () => thread && <Messages thread={thread} moved={moved} focus={focus} />,
+    [thread?.conv, thread?.bundle, thread?.events, thread?.notes, thread?.scores, thread?.pending, thread?.typing, thread?.seen, moved, focus],
   );
   if (!thread) {
     return <Empty title={t("thread.none")} icon="chat">{t("thread.none_text", { key: COMMAND_KEY })}</Empty>;

@@ -67,12 +67,13 @@ export interface AgentMsg {
   suggestion?: Suggestion | null;
 }
 
-/** A private note. */
+/** A private note. The colleagues in `mentions` are told of it. */
 export interface AgentNote {
   t: "note";
   body: string;
   cmid: string;
   conv: string;
+  mentions?: string[];
 }
 
 /** Give an offered task back to the front of the queue. */
@@ -107,6 +108,12 @@ export interface DeskTyping {
   t: "typing";
   conv: string;
   on: boolean;
+}
+
+/** The agent has seen the notes of a conversation: mentions there are read. The next `desk` tells. */
+export interface MentionsRead {
+  t: "mentions_read";
+  conv: string;
 }
 
 /** End the conversation with a coded result. */
@@ -175,7 +182,7 @@ export interface Watch {
   silent?: boolean;
 }
 
-export type DeskClientFrame = DeskHello | SetPresence | Watch | Unwatch | Accept | Decline | AgentMsg | AgentNote | Transfer | Snooze | ReturnToBot | TakeOver | Resolve | DeskTyping | DeskSeen | DeskPing;
+export type DeskClientFrame = DeskHello | SetPresence | Watch | Unwatch | Accept | Decline | AgentMsg | AgentNote | MentionsRead | Transfer | Snooze | ReturnToBot | TakeOver | Resolve | DeskTyping | DeskSeen | DeskPing;
 
 /** End of the replay after `watch`: everything up to `head` has been sent. */
 export interface Caught {
@@ -196,6 +203,8 @@ export interface Desk {
   t: "desk";
   capacity: number;
   load: number;
+  mentions: Mention[];
+  mentions_unread: number;
   mine: TaskCard[];
   now: number;
   offered: TaskCard[];
@@ -237,6 +246,7 @@ export interface DeskNote {
   body: string;
   conv: string;
   id: string;
+  mentions: string[];
 }
 
 /** Answer to ping. */
@@ -293,6 +303,17 @@ export interface Ev {
   name?: string | null;
   reply_to?: number | null;
   seq: number;
+}
+
+/** A note that speaks to the agent. */
+export interface Mention {
+  agent: string;
+  at: number;
+  body: string;
+  conv: string;
+  name: string;
+  note: string;
+  read: boolean;
 }
 
 /** A command was not carried out: an expected conflict (`gone`, `taken`, `full`, `not_holder`, `stale`, `closed`, …). */
@@ -357,16 +378,17 @@ export type DeskServerFrame = DeskReady | Desk | DeskEv | DeskScore | DeskNote |
 export const deskServerFrameShapes = {
   caught: "conv:s,head:n",
   seen: "conv:s,seq:n",
-  desk: "capacity:n,load:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard,waiting_total:n",
+  desk: "capacity:n,load:n,mentions:*Mention,mentions_unread:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard,waiting_total:n",
   ack: "cmid:s,conv:s,dup:b,seq?:n",
   drain: "after_ms:n",
   ev: "conv:s,ev:@Ev",
-  note: "after_seq:n,agent:s,at:n,body:s,conv:s,id:s",
+  note: "after_seq:n,agent:s,at:n,body:s,conv:s,id:s,mentions:a",
   pong: "n:n",
   ready: "agent_id:s,capacity:n,name:s,ping_seconds:n,presence:s,role:s",
   score: "band?:s,churn?:n,conv:s,dissatisfaction?:n,drivers:a,high?:n,low?:n,need_human?:n,reasons:a,seq:n",
   done: "assign_epoch?:n,command:s,conv?:s,task?:s",
   Ev: "at:n,body?:s,cmid?:s,data:o,from:s,id:s,kind:s,name?:s,reply_to?:n,seq:n",
+  Mention: "agent:s,at:n,body:s,conv:s,name:s,note:s,read:b",
   refused: "cmid?:s,code:s,command:s,conv?:s,retry:b,task?:s",
   TaskCard: "agent?:s,agent_id?:s,assign_epoch:n,band?:s,conv:s,currency:s,deadline?:n,due_at?:n,locale:s,name:s,offer?:s,preview:s,preview_from:s,reason:s,reasons:a,risk?:n,snoozed_until?:n,state:s,task:s,unread:n,value_at_stake:n,verified:b,waiting_since:n",
   TeamMember: "capacity:n,id:s,languages:a,load:n,name:s,presence:s",

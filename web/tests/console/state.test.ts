@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Desk, DeskServerFrame, Ev, TaskCard } from "../../src/protocol/gen.ts";
 import { ApiError } from "../../src/ui/api.ts";
 import type { Bundle } from "../../src/ui/bundle.ts";
-import { START, attention, control, cursor, neighbour, reduce, threadOf, type Action, type State } from "../../src/console/state.ts";
+import { START, attention, control, cursor, mentionedIn, neighbour, reduce, threadOf, type Action, type State } from "../../src/console/state.ts";
 
 const CONV = "c1";
 const ev = (seq: number, from: Ev["from"] = "contact", extra: Partial<Ev> = {}): Ev => ({ t: "ev", seq, id: `e${seq}`, from, kind: "message", data: {}, at: seq, body: `m${seq}`, ...extra });
@@ -11,7 +11,7 @@ const card = (conv: string, extra: Partial<TaskCard> = {}): TaskCard => ({
   task: `t-${conv}`, conv, state: "assigned", name: conv, verified: true, locale: "en", reason: "high_risk", reasons: [], value_at_stake: 0, currency: "EUR",
   preview: "", preview_from: "contact", waiting_since: 0, assign_epoch: 1, unread: 0, ...extra,
 });
-const desk = (extra: Partial<Desk> = {}): Desk => ({ t: "desk", now: 1000, presence: "available", load: 0, capacity: 4, offered: [], mine: [], waiting: [], waiting_total: 0, others: [], team: [], ...extra });
+const desk = (extra: Partial<Desk> = {}): Desk => ({ t: "desk", now: 1000, presence: "available", load: 0, capacity: 4, offered: [], mine: [], waiting: [], waiting_total: 0, others: [], team: [], mentions: [], mentions_unread: 0, ...extra });
 const bundle = (events: Ev[], extra: Partial<Bundle> = {}): Bundle => ({
   conversation: { id: CONV, epoch: "E", status: "escalated", holder: "bot", assign_epoch: 1, head: events.length, locale: "en", created_at: 0, mode: "waiting", band: null, risk: null, csat: null },
   task: null,
@@ -21,7 +21,7 @@ const bundle = (events: Ev[], extra: Partial<Bundle> = {}): Bundle => ({
 const run = (...actions: Action[]): State => actions.reduce(reduce, START);
 const frame = (it: DeskServerFrame, now = 0): Action => ({ do: "frame", frame: it, now });
 const seqs = (state: State): number[] => threadOf(state, CONV).events.map((item) => item.seq);
-const pending = (cmid: string, kind: "msg" | "note" = "msg"): Action => ({ do: "sent", conv: CONV, pending: { cmid, kind, body: "hi", suggestion: null, at: 0, failed: null } });
+const pending = (cmid: string, kind: "msg" | "note" = "msg"): Action => ({ do: "sent", conv: CONV, pending: { cmid, kind, body: "hi", suggestion: null, mentions: [], at: 0, failed: null } });
 
 test("events apply once and in order, however often they come", () => {
   const state = run({ do: "bundle", conv: CONV, bundle: bundle([ev(1), ev(2)]) }, frame({ t: "ev", conv: CONV, ev: ev(3) }), frame({ t: "ev", conv: CONV, ev: ev(3) }), frame({ t: "ev", conv: CONV, ev: ev(2) }));
@@ -112,7 +112,7 @@ test("only the holder of a live assignment may speak", () => {
 
 test("attention counts offers and what is unread elsewhere", () => {
   const state = run(frame(desk({ offered: [card("x", { state: "offered" })], mine: [card("a", { unread: 2 }), card("b", { unread: 3 })] })), { do: "select", conv: "a" });
-  assert.deepEqual(attention(state), { offers: 1, unread: 3 });
+  assert.deepEqual(attention(state), { offers: 1, unread: 3, mentions: 0 });
 });
 
 test("the keys step through own, waiting and colleagues' conversations, round and round", () => {
@@ -132,4 +132,15 @@ test("a failed load is told, and a bundle clears it", () => {
   const failed = run({ do: "open_failed", conv: CONV, error: new ApiError(403, "forbidden", "no", false) });
   assert.equal(threadOf(failed, CONV).error?.code, "forbidden");
   assert.equal(threadOf(reduce(failed, { do: "bundle", conv: CONV, bundle: bundle([]) }), CONV).error, null);
+});
+
+test("notes that speak to the agent ask for attention until they are read", () => {
+  const mention = { note: "n1", conv: CONV, name: "P", agent: "Lin", body: "@Mara", at: 1, read: false };
+  const state = run(frame(desk({ mentions: [mention], mentions_unread: 1 })));
+  assert.equal(attention(state).mentions, 1);
+  assert.equal(mentionedIn(state, CONV), true);
+  assert.equal(mentionedIn(state, "other"), false);
+  const read = reduce(state, frame(desk({ mentions: [{ ...mention, read: true }], mentions_unread: 0 })));
+  assert.equal(attention(read).mentions, 0);
+  assert.equal(mentionedIn(read, CONV), false);
 });

@@ -7,7 +7,7 @@ const T0 = new Date(2026, 4, 20, 10).getTime();
 const ev = (seq: number, from: Ev["from"], kind = "message", at = T0 + seq * 1000): Ev => ({ t: "ev", seq, id: `e${seq}`, from, kind, data: {}, at, body: `text ${seq}` });
 
 test("a note stands behind the event that it follows", () => {
-  const items = transcript([ev(1, "contact"), ev(2, "bot"), ev(3, "contact")], [{ id: "n", agent: "Anna", body: "!", after_seq: 2, at: T0 + 9000 }]);
+  const items = transcript([ev(1, "contact"), ev(2, "bot"), ev(3, "contact")], [{ id: "n", agent: "Anna", body: "!", after_seq: 2, at: T0 + 9000, mentions: [] }]);
   assert.deepEqual(items.map((item) => (item.is === "ev" ? item.ev.seq : item.is)), ["day", 1, 2, "note", 3]);
 });
 
