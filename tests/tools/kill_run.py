@@ -117,7 +117,7 @@ class ServerProcess:
             "-m",
             *self._module,
             *self._arguments,
-            stdout=self._output,
+            stdout=2 if self._output is None else self._output,  # what the run itself prints stands alone
             stderr=self._output,
             env=self._environment,
         )

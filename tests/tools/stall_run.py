@@ -45,6 +45,21 @@ class Report:
     memory_before_mib: float = 0.0
     memory_peak_mib: float = 0.0
 
+    @property
+    def clean(self) -> bool:
+        """Whether the stalled were closed in time, at a bounded price, and the others hardly noticed."""
+        return self.closed_in_time and self.memory_is_bounded and self.ratio <= 1.5
+
+    @property
+    def closed_in_time(self) -> bool:
+        """Whether every stalled contact was closed within 10 s."""
+        return self.closed == self.stalled and self.closed_after_s <= 10
+
+    @property
+    def memory_is_bounded(self) -> bool:
+        """Whether a stalled contact took a MiB at most, and all that goes on meanwhile 20."""
+        return self.memory_peak_mib - self.memory_before_mib <= 20 + self.stalled
+
 
 def _p95(values: list[float]) -> float:
     return round(sorted(values)[int(len(values) * 0.95) - 1] * 1000, 2) if values else 0.0
@@ -170,8 +185,8 @@ def main() -> int:
         report = asyncio.run(
             stall_run(Path(folder), normal=arguments.normal, stalled=arguments.stalled, seconds=arguments.seconds)
         )
-    sys.stdout.write(json.dumps(asdict(report)) + "\n")
-    return 0 if report.closed == report.stalled and report.closed_after_s <= 10 else 1
+    sys.stdout.write(json.dumps({**asdict(report), "clean": report.clean}) + "\n")
+    return 0 if report.clean else 1
 
 
 if __name__ == "__main__":

@@ -18,11 +18,10 @@ pytestmark = pytest.mark.integration
 
 def check(report: Report) -> None:
     found = asdict(report)
-    assert report.closed == report.stalled, found
-    assert report.closed_after_s <= 10, found
+    assert report.closed_in_time, found
+    assert report.memory_is_bounded, found
     # A busy machine alone moves a p95 of a few milliseconds; what nobody notices is no harm.
     assert report.ratio <= 1.5 or report.ack_p95_beside_ms <= 250, found
-    assert report.memory_peak_mib - report.memory_before_mib <= 20 + report.stalled, found
 
 
 async def test_stalled_readers_are_closed_and_others_do_not_notice(tmp_path: Path) -> None:
