@@ -37,6 +37,16 @@ EncoderName = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Locale = Annotated[str | None, typer.Option(help="en or zh; by default the language of the query.")]
+BandName = Annotated[str, typer.Option(help="low, elevated or high.")]
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help="A reason of the customer's; may be repeated.")]
+Region = Annotated[str | None, typer.Option(help="Where products must be sold.")]
+Tenure = Annotated[
+    int | None, typer.Option(min=0, help="Days since the customer was first known; by default a stranger's.")
+]
+ValueYear = Annotated[
+    int | None, typer.Option(min=0, help="What the customer spent in a year, minor units; by default a stranger's.")
+]
 
 
 @index_app.command()
@@ -131,10 +141,12 @@ def search(
     index_dir: IndexDir = Path("var/index"),
     encoder: EncoderName = "use",
     kind: Annotated[str, typer.Option(help="script, product or article.", metavar="KIND")] = "script",
-    locale: Annotated[str | None, typer.Option(help="en or zh; by default the language of the query.")] = None,
-    band: Annotated[str, typer.Option(help="low, elevated or high.")] = "elevated",
-    reason: Annotated[list[str] | None, typer.Option(help="The customer's reasons.")] = None,
-    region: Annotated[str | None, typer.Option(help="Where products must be sold.")] = None,
+    locale: Locale = None,
+    band: BandName = "elevated",
+    reason: Reasons = None,
+    region: Region = None,
+    tenure_days: Tenure = None,
+    value_year: ValueYear = None,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many.")] = 5,
     every_slot: Annotated[
         bool, typer.Option("--every-slot/--no-slot", help="As if all slots and facts were known, or none.")
@@ -160,7 +172,7 @@ def search(
         band=band,  # type: ignore[arg-type]  # checked above
         reasons=tuple(reason or ()),  # type: ignore[arg-type]  # checked above
         known=known,
-        facts=facts,
+        facts=facts | {"tenure_days": tenure_days, "value_year": value_year},
     )
     vector = None if loaded is None else loaded.encode([query])[0]
     found = retriever.search(vector, query, context)

@@ -61,7 +61,7 @@ class Script:
     bands: tuple[Band, ...] = BANDS
     examples: tuple[str, ...] = ()  # what a customer would say; indexed, never shown
     slots: tuple[str, ...] = ()  # all must be known, or the script is not eligible
-    conditions: Mapping[str, Any] = field(default_factory=dict)  # e.g. {"verified": true, "has_order": true}
+    conditions: Mapping[str, Any] = field(default_factory=dict)  # e.g. {"verified": true, "tenure_days": {"min": 365}}
     tone: str = "warm"
     quick_replies: tuple[str, ...] = ()
     offer: Offer | None = None
@@ -146,7 +146,7 @@ class SearchContext:
     exclude: frozenset[str] = frozenset()  # document ids already offered, bought or returned
     own: Mapping[str, float] = field(default_factory=dict, compare=False)  # products → 0..1, how likely bought next
     known: frozenset[str] = frozenset()  # slots that can be filled
-    facts: Mapping[str, Any] = field(default_factory=dict)  # verified, has_order, … for script conditions
+    facts: Mapping[str, Any] = field(default_factory=dict)  # verified, tenure_days, … for script conditions
     readings: Sequence[Reading] = field(default=(), compare=False)  # for scripts: the query read in other ways
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from jinja2 import TemplateSyntaxError, meta
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from retrieval.documents import BANDS, Band, Offer, Reason, Script, Stage
 from retrieval.errors import RowFault, explain
@@ -40,6 +40,30 @@ class _Wording(_Model):
     quick_replies: tuple[Line, ...] = Field((), max_length=5)
 
 
+class _Bounds(_Model):
+    min: int | None = Field(None, ge=0)
+    max: int | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> _Bounds:
+        if self.min is None and self.max is None:
+            raise ValueError("expected min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max: nobody could be meant")
+        return self
+
+
+class _Conditions(_Model):
+    """Facts that a conversation knows. A condition on any other could never hold, so its row is refused."""
+
+    verified: bool | None = None
+    has_order: bool | None = None
+    asked: bool | None = None
+    asked_for_more: bool | None = None
+    tenure_days: _Bounds | None = None
+    value_year: _Bounds | None = None
+
+
 class FamilyRow(_Model):
     """One line of a playbook file."""
 
@@ -49,7 +73,7 @@ class FamilyRow(_Model):
     reasons: tuple[Reason, ...] = ()
     bands: tuple[Band, ...] = Field(BANDS, min_length=1)
     slots: tuple[str, ...] = ()
-    conditions: dict[str, Any] = Field(default_factory=dict)
+    conditions: _Conditions = _Conditions()
     tone: Line = "warm"
     offer: _OfferRow | None = None
     approved_by: Line
@@ -58,6 +82,7 @@ class FamilyRow(_Model):
 
     def scripts(self) -> list[Script]:
         """One script a locale, with ids `family@locale`."""
+        conditions = self.conditions.model_dump(exclude_none=True)
         return [
             Script(
                 id=f"{self.family}@{locale}",
@@ -71,7 +96,7 @@ class FamilyRow(_Model):
                 bands=self.bands,
                 examples=wording.examples,
                 slots=self.slots,
-                conditions=self.conditions,
+                conditions=conditions,
                 tone=self.tone,
                 quick_replies=wording.quick_replies,
                 offer=None if self.offer is None else Offer(**self.offer.model_dump()),

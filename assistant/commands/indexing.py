@@ -124,13 +124,32 @@ def search(
     text: Annotated[str, typer.Argument(help="What a customer might write.")],
     site: SiteKey = "demo",
     kind: Annotated[str, typer.Option(help="script, product or article")] = "script",
-    k: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
+    locale: retrieval_commands.Locale = None,
+    band: retrieval_commands.BandName = "elevated",
+    reason: retrieval_commands.Reasons = None,
+    region: retrieval_commands.Region = None,
+    tenure_days: retrieval_commands.Tenure = None,
+    value_year: retrieval_commands.ValueYear = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=100, help="How many.")] = 5,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Searches the serving snapshot and says why each document came."""
     encoder = load_settings(data_dir).encoder
-    retrieval_commands.search(text, kind=kind, k=k, index_dir=_folder(site, data_dir), encoder=encoder, as_json=json)
+    retrieval_commands.search(
+        text,
+        index_dir=_folder(site, data_dir),
+        encoder=encoder,
+        kind=kind,
+        locale=locale,
+        band=band,
+        reason=reason,
+        region=region,
+        tenure_days=tenure_days,
+        value_year=value_year,
+        k=k,
+        as_json=json,
+    )
 
 
 @index_app.command("judgements")

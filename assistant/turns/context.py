@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, RowMapping, or_, select
 
+from assistant.policy.fairness import Standing
 from assistant.storage.tables import (
     contact,
     conversation,
@@ -53,6 +54,7 @@ class Turn:
     history: History | None
     shopping: Shopping
     repeats: int  # the same words in the messages right before
+    standing: Standing | None = None  # of the customer's group, where the shop wants offer rates alike
 
     @property
     def text(self) -> str:
@@ -202,3 +204,12 @@ def turnover(history: History | None, now: int) -> int:
     since = now - 365 * DAY_MS
     bought = sum(order.total for order in history.orders if since < order.ts_event <= now and not order.cancelled)
     return max(0, bought - sum(back.amount for back in history.returns if since < back.ts_event <= now))
+
+
+def tenure_days(history: History | None, now: int) -> int | None:
+    """Whole days since the shop first heard of the customer or sold to them; None for a guest whom it does not know."""
+    if history is None:
+        return None
+    known = [order.ts_event for order in history.orders]
+    known += [] if history.first_seen_ms is None else [history.first_seen_ms]
+    return max(0, now - min(known)) // DAY_MS if known else 0

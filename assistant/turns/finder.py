@@ -140,6 +140,8 @@ def _context(wanted: Wanted, heard: tuple[Reading, ...], *, with_products: bool)
             "has_order": wanted.has_order,
             "asked": asks(wanted.last_said),
             "asked_for_more": asks_for_more(wanted.last_said),
+            "tenure_days": wanted.tenure_days,
+            "value_year": wanted.value_year,
         },
         readings=heard,
     )

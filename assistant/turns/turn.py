@@ -27,6 +27,7 @@ from assistant.storage.engine import Storage
 from assistant.turns import context, jobs, records, replies, wording
 from assistant.turns.context import Turn
 from assistant.turns.finder import Finder
+from assistant.turns.groups import Groups
 from assistant.turns.inference import Inference, Reading, Request
 from assistant.turns.jobs import Job
 from assistant.turns.look import look, written_again
@@ -59,6 +60,7 @@ class Parts:
     burst_pause_ms: int
     attempts: int
     writers: Writers = field(default_factory=Writers)
+    groups: Groups = field(default_factory=Groups)
 
 
 async def handle_turn(job: Job, parts: Parts) -> Settled:
@@ -93,6 +95,7 @@ async def handle_turn(job: Job, parts: Parts) -> Settled:
         reading = replace(reading, embedded={**kept.unsaved, **reading.embedded})
 
     paused_s = await _pause(turn, parts)
+    turn = replace(turn, standing=await parts.groups.standing(turn, parts.storage, parts.now()))
     evidence = Evidence(
         reading=reading,
         found=Found(),
@@ -192,6 +195,8 @@ def _wanted(turn: Turn, evidence: Evidence) -> Wanted:
         at=turn.at,
         before=turn.before,
         last_said=turn.last_said,
+        tenure_days=context.tenure_days(turn.history, turn.at),
+        value_year=None if turn.history is None else context.turnover(turn.history, turn.at),
     )
 
 

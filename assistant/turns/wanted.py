@@ -28,6 +28,8 @@ class Wanted:
     has_order: bool
     before: tuple[str, ...] = ()  # what the contact said earlier, the latest last
     last_said: str | None = None  # what was said to the contact last
+    tenure_days: int | None = None  # since when the shop knows the customer; None for a stranger
+    value_year: int | None = None  # what the customer spent in the past year, minor units; None for a stranger
     shopping: Shopping = Shopping()  # noqa: RUF009 - frozen
     at: int = 0
 

@@ -69,3 +69,26 @@ def test_strict_builds_nothing_from_bad_rows(tmp_path: Path, products: Path) -> 
     folder = tmp_path / "index"
     run("build", "--products", str(products), "--strict", "--index-dir", str(folder), "--encoder", "hash", code=2)
     assert not folder.exists()
+
+
+def test_a_script_for_old_customers_is_found_for_one(tmp_path: Path) -> None:
+    row = {
+        "family": "close/known-1",
+        "intent": "praise",
+        "stage": "close",
+        "conditions": {"tenure_days": {"min": 365}},
+        "approved_by": "qa",
+        "locales": {"en": {"title": "Praise", "text": "Good to have you.", "examples": ["what a lovely shop"]}},
+    }
+    file = tmp_path / "scripts.jsonl"
+    file.write_text(json.dumps(row), encoding="utf-8")
+    place = ("--index-dir", str(tmp_path / "index"), "--encoder", "hash", "--json")
+    run("build", "--scripts", str(file), *place)
+
+    def found(*customer: str) -> list[str]:
+        answer = json.loads(run("search", "a lovely shop", *customer, *place))
+        return [one["id"] for one in answer["candidates"]]
+
+    assert found() == []
+    assert found("--tenure-days", "364") == []
+    assert found("--tenure-days", "400") == ["close/known-1@en"]

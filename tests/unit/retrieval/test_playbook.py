@@ -61,6 +61,12 @@ def test_a_family_becomes_one_script_a_locale(tmp_path: Path) -> None:
         ({"slots": []}, "not declared: offer_amount"),
         ({"locales": {"en": {"title": "t", "text": "{{ broken"}}}, "locales.en.text"),
         ({"locales": {"en": {"title": "t", "text": "see https://x.example"}}}, "link"),
+        ({"conditions": {"tenure": {"min": 365}}}, "conditions.tenure"),
+        ({"conditions": {"tenure_days": 365}}, "conditions.tenure_days"),
+        ({"conditions": {"tenure_days": {}}}, "expected min, max or both"),
+        ({"conditions": {"value_year": {"min": 9, "max": 5}}}, "min is above max"),
+        ({"conditions": {"value_year": {"min": "much"}}}, "conditions.value_year.min"),
+        ({"conditions": {"verified": "perhaps"}}, "conditions.verified"),
         ({"offer": {"id": "v5", "kind": "gold", "amount": 1, "cost": 1}}, "offer.kind"),
     ],
 )
@@ -71,6 +77,13 @@ def test_a_bad_row_is_reported_and_does_not_stop_the_good_one(
     assert len(scripts) == 2
     assert [fault.line for fault in faults] == [1]
     assert complaint in faults[0].reason
+
+
+def test_a_script_may_be_for_customers_of_a_tenure_and_value(tmp_path: Path) -> None:
+    audience = {"tenure_days": {"min": 365}, "value_year": {"min": 0, "max": 50_000}, "asked": False}
+    scripts, faults = playbook.load([write(tmp_path, {**GOOD, "conditions": audience})])
+    assert faults == []
+    assert scripts[0].conditions == audience
 
 
 def test_broken_json_and_a_second_family_of_the_same_name_are_reported(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_fields(row: dict[str, Any]) -> None:
     assert row["approved_by"]
     assert row["version"] >= 1
     assert set(row["locales"]) == set(LOCALES)
-    assert set(row["conditions"]) <= {"verified", "has_order", "asked", "asked_for_more"}
+    assert set(row["conditions"]) <= {"verified", "has_order", "asked", "asked_for_more", "tenure_days", "value_year"}
 
 
 @pytest.mark.parametrize(("row", "locale"), TEXTS)

@@ -13,6 +13,7 @@ from assistant.outcomes.invariants import violations
 from assistant.policy.unusual import of_features
 from assistant.storage.tables import contact, conversation, orders, site, task, turn_vector, wallet_entry
 from assistant.turns import turn as turn_module
+from assistant.turns.context import tenure_days
 from assistant.turns.inference import Inference
 from assistant.turns.ports import Unavailable
 from assistant.turns.settle import LeaseLost
@@ -21,7 +22,7 @@ from assistant.turns.turn import fall_back, handle_turn
 from retrieval.documents import Product
 from retrieval.encoders import load
 from risk.anomaly.detector import Detector
-from risk.types import ModelFault, OrderRecord, RiskScore
+from risk.types import History, ModelFault, OrderRecord, RiskScore
 
 DAY = 86_400_000
 CALM = RiskScore(0.1, 0.1, 0.05, 0.2, dissatisfaction=0.1, need_human=0.05, band="low")
@@ -489,3 +490,36 @@ async def test_products_are_also_sought_with_what_was_said_before(shop: Any) -> 
     await shop.turn("she likes tea")
     products = [text for _, text, context in shop.retriever.asked if context.kind == "product"]
     assert products == ["a present for my mother", "she likes tea", "a present for my mother she likes tea"]
+
+
+@pytest.mark.parametrize(
+    ("orders", "meant"),
+    [
+        ([], set()),  # a stranger
+        ([(30, 4_000)], set()),
+        ([(400, 4_000), (30, 4_000)], {"close/known-1"}),
+        ([(30, 60_000)], {"close/valued-1"}),
+        ([(400, 60_000)], {"close/known-1"}),  # not spent in the past year
+        ([(400, 4_000), (30, 60_000)], {"close/known-1", "close/valued-1"}),
+    ],
+)
+async def test_a_script_for_old_or_good_customers_is_said_to_them_alone(
+    shop: Any, orders: list[tuple[int, int]], meant: set[str]
+) -> None:
+    now = shop.parts.now()
+    shop.history.extend(
+        OrderRecord(f"A-{days}", now - days * DAY, now - days * DAY, total=total) for days, total in orders
+    )
+    shop.retriever.scores = {"praise": 0.9}
+    await shop.turn("you are the best shop of all")
+    told = {name.removeprefix("reply:") for name in shop.decisions[-1].eligible}
+    assert {name.partition("@")[0] for name in told if name.startswith("close/")} == meant
+
+
+def test_tenure_counts_from_what_the_shop_heard_of_first() -> None:
+    order = OrderRecord("A-1", 100 * DAY, 100 * DAY, total=1)
+    assert tenure_days(None, 0) is None
+    assert tenure_days(History(), 5) == 0
+    assert tenure_days(History(orders=(order,)), 110 * DAY + 5) == 10
+    assert tenure_days(History(orders=(order,), first_seen_ms=60 * DAY), 110 * DAY) == 50
+    assert tenure_days(History(first_seen_ms=120 * DAY), 110 * DAY) == 0
