@@ -45,6 +45,8 @@ from assistant.identity.routes import AgentDeps
 from assistant.identity.routes import build_router as agents_router
 from assistant.identity.sites import SiteDirectory
 from assistant.identity.trust import Identities
+from assistant.loop.routes import ModelDeps
+from assistant.loop.routes import build_router as models_router
 from assistant.models import Models, bands_of
 from assistant.outcomes.maturity import Maturing
 from assistant.retrievers import SiteRetrievers
@@ -273,6 +275,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     app.include_router(oidc_router(agent_deps, services.secret))
     app.include_router(desk_router(desk_deps, consoles))
     app.include_router(review_router(desk_deps))
+    app.include_router(models_router(ModelDeps(agent_deps, services.models, services.inference)))
     app.include_router(shop_router(services.storage, clock, services.secret))
     app.include_router(erasure_router(Privacy(services.storage, services.bus, clock, settings.data_dir)))
     app.include_router(pages.build_router(settings.origins, site_origins))

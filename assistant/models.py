@@ -18,7 +18,7 @@ from assistant.settings import Settings
 from assistant.turns.inference import Inference
 from assistant.turns.ports import Unavailable
 from assistant.turns.served import Health, Served
-from risk import registry
+from risk import artefact, registry
 from risk.errors import ArtefactRefused
 from risk.scorer import ChampionScorer
 from risk.types import Scorer
@@ -42,6 +42,14 @@ def registry_of(settings: Settings) -> Path:
         return settings.model_dir
     own = own_registry(settings)
     return own if (own / registry.POINTER).is_file() else registry.SHIPPED
+
+
+def adopted(settings: Settings) -> Path:
+    """The installation's own registry; the first move that writes to it puts the shipped champion in it."""
+    folder = own_registry(settings)
+    if not (folder / artefact.MANIFEST).is_file():
+        registry.adopt(folder)
+    return folder
 
 
 class Models:

@@ -186,6 +186,11 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
+def about(folder: Path) -> tuple[dict[str, Any], str]:
+    """Manifest and card, to be shown to people; whether the files are what the manifest says is `load`'s. Raises `ArtefactRefused`."""
+    return _checked_manifest(folder), _bytes(folder / CARD).decode("utf-8", "replace")
+
+
 def load(folder: Path, *, encoder: str | None = None) -> Artefact:
     """Read and check a folder. `encoder`: the fingerprint in use; None skips that check. Raises `ArtefactRefused`."""
     if not folder.is_dir():

@@ -19,8 +19,9 @@ from assistant.commands.common import (
     site_id_of,
     storage_of,
 )
-from assistant.commands.models import REFUSED, AsOf, own, print_checks
+from assistant.commands.models import REFUSED, AsOf, print_checks
 from assistant.loop import once
+from assistant.models import adopted
 from assistant.shop.rows import milliseconds
 from retrieval.encoders import load as load_encoder
 from risk.commands import progress, refusals
@@ -46,7 +47,7 @@ def loop(
     with refusals(), storage_of(settings) as storage:
         site_id = site_id_of(storage, site)
         work = once.Settings(
-            registry=own(settings),
+            registry=adopted(settings),
             training=settings.data_dir / files.FOLDER,
             cache=settings.data_dir / "cache",
             encoder=load_encoder(settings.encoder),

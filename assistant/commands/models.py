@@ -24,7 +24,7 @@ from assistant.commands.common import (
 from assistant.errors import BadInput, Conflict
 from assistant.loop import gating
 from assistant.loop.build import build
-from assistant.models import own_registry, registry_of
+from assistant.models import adopted, registry_of
 from assistant.settings import Settings
 from assistant.shop.rows import milliseconds
 from retrieval.encoders import load as load_encoder
@@ -43,14 +43,6 @@ By = Annotated[str, typer.Option("--by", help="Who; kept in the journal.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="The moment whose knowledge counts (ISO 8601). Default: now.")
 ]
-
-
-def own(settings: Settings) -> Path:
-    """The installation's own registry; the first command that writes to it puts the shipped champion in it."""
-    folder = own_registry(settings)
-    if not (folder / artefact.MANIFEST).is_file():
-        registry.adopt(folder)
-    return folder
 
 
 @models_app.command("list")
@@ -123,7 +115,7 @@ def gate(
 ) -> None:
     """Puts a challenger before the gate: every check must pass. Exit code 3 when it is refused."""
     settings = load_settings(data_dir)
-    folder = own(settings)
+    folder = adopted(settings)
     with refusals():
         dataset = files.read(data if data is not None else _built(settings, site, as_of, horizon))
         encoder = load_encoder(settings.encoder)
@@ -180,7 +172,7 @@ def shadow(
     """Lets a challenger score every turn beside the champion; with --share it decides for that share of customers."""
     if off == (version is not None):
         raise BadInput("give a model's name, or --off")
-    folder = own(load_settings(data_dir))
+    folder = adopted(load_settings(data_dir))
     with refusals():
         if share and not gating.may_serve(folder, version or ""):
             raise Conflict("a canary serves customers: it must have passed the gate against this champion")
@@ -199,7 +191,7 @@ def promote(
     json: Json = False,
 ) -> None:
     """Lets a model that passed the gate be the champion; a running server follows within seconds."""
-    folder = own(load_settings(data_dir))
+    folder = adopted(load_settings(data_dir))
     with refusals():
         if not force and not gating.may_serve(folder, version):
             raise Conflict(
@@ -213,7 +205,7 @@ def promote(
 @plain_errors
 def roll_back(reason: Reason, by: By = "", data_dir: DataDir = None, json: Json = False) -> None:
     """Lets the champion before this one serve again."""
-    folder = own(load_settings(data_dir))
+    folder = adopted(load_settings(data_dir))
     with refusals():
         names = registry.roll_back(folder, reason=reason, by=by)
     _say_pointer(names, json)

@@ -14,6 +14,10 @@ import pytest
 from playwright.sync_api import Page, expect
 from visitor import Visitor
 
+from assistant.loop import gating
+from risk import registry
+from tests.tools.another_model import another
+
 pytestmark = pytest.mark.e2e
 
 Demo = Any  # what the fixtures of conftest.py give
@@ -233,3 +237,70 @@ def test_figures_and_transcripts_that_cannot_be_read_say_so(demo: Demo, open_pag
     page.unroute(re.compile(r"/api/review/"))
     page.locator(".col.list .failed").get_by_role("button", name="Try again").click()
     expect(page.locator(".it").first).to_be_visible()
+
+
+def passed_the_gate(demo: Demo, **settings: Any) -> str:
+    """Another model in the demo's registry, with a verdict that lets it serve; its version."""
+    folder = demo.folder / "models"
+    registry.adopt(folder)
+    version = another(folder, elevated=0.3, **settings)
+    check = {"name": "ap", "passed": True, "limit": -0.005, "figure": {"value": 0.01, "low": -0.001, "high": 0.02}}
+    verdict = {"champion": registry.pointer(folder).champion, "passed": True, "checks": [check]}
+    gating.verdict_path(folder, version).write_text(json.dumps(verdict), encoding="utf-8")
+    return version
+
+
+def test_a_model_is_promoted_and_rolled_back_with_reasons(demo: Demo, desk: Page) -> None:
+    old = registry.pointer(registry.SHIPPED).champion
+    new = passed_the_gate(demo)
+    desk.get_by_role("link", name="Models").click()
+    cards = desk.locator(".model-cards")
+    card = cards.get_by_role("article", name=new)
+    expect(card).to_contain_text("passed the gate")
+    expect(cards.get_by_role("article", name=old)).to_contain_text("champion")
+    expect(desk.get_by_role("region", name="Figures side by side").locator("thead")).to_contain_text(new)
+    card.locator("summary", has_text="Passed the gate").click()
+    expect(card.locator(".gate")).to_contain_text("0.010 (-0.001 … 0.020)")
+    card.locator("summary", has_text="Model card").click()
+    expect(card.locator(".card-text h4").first).to_have_text("staywell")
+    card.get_by_role("button", name="Promote").click()
+    dialog = desk.get_by_role("dialog", name="Promote this model?")
+    confirm = dialog.get_by_role("button", name="Promote")
+    expect(confirm).to_be_disabled()  # nothing is moved without a reason
+    dialog.get_by_label("Why?").fill("Better on Chinese conversations")
+    confirm.click()
+    expect(card).to_contain_text("champion")
+    expect(desk.get_by_role("status").filter(has_text="Promoted.")).to_be_visible()
+    journal = desk.get_by_role("region", name="Journal").last.locator("tbody tr").first
+    for words in ("Promoted", new, "Better on Chinese conversations", "Sam"):
+        expect(journal).to_contain_text(words)
+    assert registry.pointer(demo.folder / "models").champion == new
+    # The server has followed already: the next turn names it.
+    with Visitor(demo.url, customer="C1003") as customer:
+        customer.say("Who answers me now?")
+        customer.wait_for("message", "bot")
+        versions = rows(demo, "SELECT versions FROM decision WHERE conversation_id = ?", customer.conv)
+    assert json.loads(versions[-1][0])["model"] == new
+    cards.get_by_role("article", name=new).get_by_role("button", name="Roll back").click()
+    back = desk.get_by_role("dialog")
+    back.get_by_label("Why?").fill("Tried out only")
+    back.get_by_role("button", name="Roll back").click()
+    expect(cards.get_by_role("article", name=old)).to_contain_text("champion")
+    desk.get_by_role("link", name="Audit").click()
+    expect(desk.locator(".audit tbody tr").first).to_contain_text("Rolled a model back")
+    expect(desk.locator(".audit tbody tr").first).to_contain_text("Tried out only")
+
+
+def test_a_move_on_an_old_page_is_refused_in_words(demo: Demo, desk: Page) -> None:
+    new = passed_the_gate(demo, other=1)
+    desk.get_by_role("link", name="Models").click()
+    card = desk.get_by_role("article", name=new)
+    card.get_by_role("button", name="Let it serve a share").click()
+    folder = demo.folder / "models"
+    before = registry.pointer(folder).champion
+    registry.promote(folder, new, reason="meanwhile")
+    dialog = desk.get_by_role("dialog")
+    dialog.get_by_label("Why?").fill("a twentieth first")
+    dialog.get_by_role("button", name="Let it serve").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Somebody else has moved the models")
+    registry.promote(folder, before, reason="and back")

@@ -27,6 +27,7 @@ EVERYBODY: Final = answers(200)
 AWAY: Final = answers(404)  # not set up here, for nobody
 OWNER: Final = answers(401, owner=200, other=403, stranger=403)  # a conversation of the owner's
 OWNER_NO_CARD: Final = answers(401, owner=404, other=403, stranger=403)  # the owner's, but this was never shown there
+OWNER_UNASKED: Final = answers(401, owner=409, other=403, stranger=403)  # the owner's, but nobody offered this
 CUSTOMERS: Final = answers(401, owner=409, other=409, stranger=409)  # about oneself; the shop has said who these are
 STAFF: Final = answers(401, agent=200, supervisor=200, admin=200, foreign_agent=200, foreign_supervisor=200)
 STAFF_OWN: Final = answers(401, agent=200, supervisor=200, admin=200, foreign_agent=403, foreign_supervisor=403)
@@ -73,6 +74,7 @@ CALLS: Final[tuple[Call, ...]] = (
         {"conv": "{conv}", "decision": "{ulid}", "offer": "o", "accepted": True},
     ),
     Call("POST", "/api/widget/click", OWNER_NO_CARD, {"conv": "{conv}", "product": "p"}),
+    Call("POST", "/api/widget/callback", OWNER_UNASKED, {"conv": "{conv}", "phone": "030 12345", "consent": True}),
     Call("POST", "/api/widget/resolve", OWNER, {"conv": "{conv}"}),
     # agents
     Call("GET", "/api/login-methods", EVERYBODY),
@@ -95,6 +97,14 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("GET", "/api/review/reports/volume", LEADS, route="/api/review/reports/{name}"),
     Call("GET", "/api/review/reports/agents/export.csv", LEADS, route="/api/review/reports/{name}/export.csv"),
     Call("GET", "/api/review/audit", LEADS),
+    Call("GET", "/api/review/models", LEADS),
+    # of another champion than serves, so that nothing moves; two shops are served, so only an admin may
+    Call(
+        "POST",
+        "/api/review/models/moves",
+        answers(401, agent=403, supervisor=403, admin=409, foreign_agent=403, foreign_supervisor=403),
+        {"what": "rollback", "champion": "none", "reason": "tried out"},
+    ),
     # the shops' servers
     Call(
         "POST",
@@ -127,6 +137,7 @@ DESK_FRAMES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     "transfer": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),
     "snooze": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),
     "return": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),
+    "callback": ("gone", "gone", "gone", "gone", "gone"),  # there is none
     "takeover": ("taken", "taken", "done", "forbidden", "forbidden"),
     "resolve": ("done", "not_holder", "not_holder", "forbidden", "forbidden"),
     "typing": ("-", "-", "-", "-", "-"),

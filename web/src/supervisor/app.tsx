@@ -9,6 +9,7 @@ import { FigureTiles } from "./figures.tsx";
 import { Live } from "./live.tsx";
 import { TABS, readPlace, writePlace, type Place, type Tab } from "./place.ts";
 import { Audit } from "./audit.tsx";
+import { Models } from "./models.tsx";
 import { Reports } from "./reports.tsx";
 import { Transcripts } from "./transcripts.tsx";
 import type { Figures } from "./types.ts";
@@ -48,6 +49,7 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
       {place.tab === "live" && <Live api={api} figures={figures.data} onOpen={(conv) => setPlace({ ...place, tab: "transcripts", conv })} />}
       {place.tab === "transcripts" && <Transcripts api={api} place={place} setPlace={setPlace} />}
       {place.tab === "reports" && <Reports api={api} place={place} setPlace={setPlace} currency={figures.data?.offers.currency ?? "EUR"} />}
+      {place.tab === "models" && <Models api={api} place={place} setPlace={setPlace} currency={figures.data?.offers.currency ?? "EUR"} />}
       {place.tab === "audit" && <Audit api={api} place={place} setPlace={setPlace} />}
     </div>
   );

@@ -56,7 +56,8 @@ export function Audit({ api, place, setPlace }: { api: Api; place: Place; setPla
           <tbody>
             {entries.map((entry) => {
               const to: Place | null = entry.object && CONVERSATION.has(entry.action) ? { ...place, tab: "transcripts", conv: entry.object } : null;
-              const about = entry.object ?? Object.entries(entry.data).map(([key, value]) => `${key} ${String(value)}`).join(" · ");
+              const said = typeof entry.data["reason"] === "string" && entry.object ? `${entry.object}: ${entry.data["reason"]}` : entry.object;
+              const about = said ?? Object.entries(entry.data).map(([key, value]) => `${key} ${String(value)}`).join(" · ");
               return (
                 <tr key={entry.id}>
                   <th scope="row" class="num">{f.dateTime(entry.at)}</th>
@@ -64,7 +65,7 @@ export function Audit({ api, place, setPlace }: { api: Api; place: Place; setPla
                   <td>{word("audit_action", entry.action)}</td>
                   <td class="num">{to
                     ? <a href={`/supervisor${writePlace(to)}`} onClick={(event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); setPlace(to); }}>{oneLine(about, 40)}</a>
-                    : <bdi>{oneLine(about, 80)}</bdi>}</td>
+                    : <bdi>{oneLine(about, 160)}</bdi>}</td>
                 </tr>
               );
             })}

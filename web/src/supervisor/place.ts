@@ -1,7 +1,7 @@
 // Where the supervisor is, kept in the address: a link to a search or a transcript can be sent to a colleague.
 import { query } from "../ui/api.ts";
 
-export const TABS = ["live", "transcripts", "reports", "audit"] as const;
+export const TABS = ["live", "transcripts", "reports", "models", "audit"] as const;
 export type Tab = (typeof TABS)[number];
 export type Sort = "recent" | "uncertain" | "risk";
 

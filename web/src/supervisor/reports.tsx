@@ -14,7 +14,7 @@ const DAY_MS = 86_400_000;
 
 type Cell = string | number | null;
 
-interface Report {
+export interface Report {
   name: string;
   since: number;
   until: number;
@@ -54,7 +54,7 @@ export function Reports({ api, place, setPlace, currency }: { api: Api; place: P
         {!report && loaded.state !== "error" && <Loading label={t("loading")} lines={8} />}
         {!report && loaded.state === "error" && <Failed error={loaded.error} retry={reload} />}
         {report && report.rows.length === 0 && <Empty title={t("reports.nothing")} icon="chart">{t("reports.nothing_text")}</Empty>}
-        {report && report.rows.length > 0 && <Table key={name} report={report} place={place} setPlace={setPlace} currency={currency} />}
+        {report && report.rows.length > 0 && <ReportTable key={name} report={report} place={place} setPlace={setPlace} currency={currency} />}
       </section>
     </main>
   );
@@ -88,7 +88,7 @@ function lineInWords(i18n: I18n, column: string, value: Cell): string {
   return oneLine(text, 80);
 }
 
-function Table({ report, place, setPlace, currency }: { report: Report; place: Place; setPlace: (place: Place) => void; currency: string }) {
+export function ReportTable({ report, place, setPlace, currency }: { report: Report; place: Place; setPlace: (place: Place) => void; currency: string }) {
   const i18n = useI18n();
   const { t, word } = i18n;
   const drawable = report.columns.map((_, i) => i).filter((i) => i > 0 && report.rows.some((row) => typeof row[i] === "number" && row[i] !== 0));

@@ -122,3 +122,61 @@ export interface AgentLine {
   load?: number;
   capacity?: number;
 }
+
+export interface Figure {
+  name: string;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+export interface Check {
+  name: string;
+  passed: boolean;
+  limit: number | null;
+  figure: Omit<Figure, "name"> | null;
+  detail?: string;
+}
+
+export interface Gate {
+  champion: string;
+  passed: boolean;
+  checks: Check[];
+  training_set?: string;
+}
+
+/** A model of the registry; one that is damaged has only `why`. */
+export interface ModelLine {
+  version: string;
+  state: "champion" | "canary" | "shadow" | "before" | "passed" | "refused" | "retired" | "untested" | "damaged";
+  why?: string;
+  encoder?: string;
+  bands?: { elevated: number; high: number };
+  figures?: Figure[];
+  card?: string;
+  gate?: Gate | null;
+}
+
+export interface Move {
+  at: number | null;
+  what: string;
+  version: string;
+  champion: string;
+  from: string | null;
+  share: number;
+  reason: string;
+  by: string;
+}
+
+export interface Registry {
+  champion: string;
+  challenger: string | null;
+  share: number;
+  before: string | null;
+  models: ModelLine[];
+  journal: Move[];
+  serving: { version: string; turns: number; failed: number; p95_ms: number }[];
+  refused: string | null;
+  movable: boolean;
+  may_move: boolean;
+}
