@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from sqlalchemy import Connection
 
 from assistant.app import Services, build_services
 from assistant.commands.common import (
@@ -19,6 +21,7 @@ from assistant.commands.common import (
     SiteKey,
     err,
     load_settings,
+    now_ms,
     out,
     plain_errors,
     print_json,
@@ -26,6 +29,7 @@ from assistant.commands.common import (
     storage_of,
 )
 from assistant.commands.privacy import privacy_of
+from assistant.conversations import transcripts
 from assistant.erasure.ledger import Ledger
 from assistant.errors import StaywellError
 from assistant.identity import audit
@@ -43,7 +47,9 @@ SHOWN = 20  # findings that are printed
 
 @plain_errors
 def export_log(
-    what: Annotated[str, typer.Argument(help="decisions, outcomes, or both (decisions with their outcomes)")] = "both",
+    what: Annotated[
+        str, typer.Argument(help="decisions, outcomes, both (decisions with their outcomes), or conversations")
+    ] = "both",
     to: Annotated[Path | None, typer.Option("--out", help="A file; by default standard output.")] = None,
     form: Annotated[str, typer.Option("--format", help="jsonl or csv")] = "jsonl",
     site: SiteKey = "demo",
@@ -53,13 +59,24 @@ def export_log(
         str | None,
         typer.Option(help="All that is kept of one person, as JSON: customer number, e-mail address, or id."),
     ] = None,
+    unredacted: Annotated[
+        bool,
+        typer.Option(
+            "--unredacted", help="Conversations as they were written, with addresses and numbers of persons in them."
+        ),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Writes the decision and outcome log, in which customers appear as keyed hashes only; or all that is kept of one person."""
+    """Writes the decision and outcome log, or conversations for training and labelling, in which customers appear as keyed hashes
+    only; or all that is kept of one person."""
     known_what: dict[str, What] = {"decisions": "decisions", "outcomes": "outcomes", "both": "both"}
     known_forms: dict[str, Form] = {"jsonl": "jsonl", "csv": "csv"}
-    if what not in known_what or form not in known_forms:
-        raise typer.BadParameter("expected decisions, outcomes or both, as jsonl or csv")
+    if what not in (*known_what, "conversations") or form not in known_forms:
+        raise typer.BadParameter("expected decisions, outcomes or both, as jsonl or csv, or conversations as jsonl")
+    if what == "conversations" and form != "jsonl":
+        raise typer.BadParameter("conversations are written as jsonl")
+    if unredacted and what != "conversations":
+        raise typer.BadParameter("only conversations can be unredacted: the log holds nobody's words")
     settings = load_settings(data_dir)
     with storage_of(settings) as storage:
         site_id = site_id_of(storage, site)
@@ -72,15 +89,13 @@ def export_log(
                 to.write_bytes(content)
             return
 
-        def write(connection: Any) -> int:
-            lines = export(
-                connection,
-                what=known_what[what],
-                form=known_forms[form],
-                site_id=site_id,
-                since=_time(since),
-                until=_time(until),
-            )
+        period: dict[str, Any] = {"site_id": site_id, "since": _time(since), "until": _time(until)}
+
+        def write(connection: Connection) -> int:
+            if what == "conversations":
+                lines = transcripts.export(connection, redacted=not unredacted, **period)
+            else:
+                lines = export(connection, what=known_what[what], form=known_forms[form], **period)
             count = 0
             if to is None:
                 for line in lines:
@@ -88,15 +103,19 @@ def export_log(
                     count += 1
                 return count
             aside = to.with_name(f".{to.name}.writing")
-            with aside.open("wb") as file:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 for line in lines:
                     file.write(line)
                     count += 1
             aside.replace(to)
             return count
 
-        count = storage.read_sync(write)
-    err.print(f"{count - (form == 'csv'):,} rows", highlight=False)
+        rows = storage.read_sync(write) - (form == "csv")
+        noted = {"what": what, "site": site, "rows": rows} | ({"unredacted": True} if unredacted else {})
+        storage.write_sync(
+            lambda connection: audit.record(connection, actor="system", action="export", data=noted, now=now_ms())
+        )
+    err.print(f"{rows:,} rows", highlight=False)
 
 
 def _time(text: str | None) -> int | None:

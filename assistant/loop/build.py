@@ -1,4 +1,4 @@
-"""The training set of a site, read from the database as it was known at one moment.
+"""The training set of a site, read from the database as it was known at one moment; what was said is redacted.
 
 Point in time, twice over: what happened after a conversation is no part of its history, and what the shop told us after the moment
 is no part of the set, so that building it again later gives the same bytes.
@@ -10,19 +10,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, select
 
+from assistant.conversations.redaction import redact
+from assistant.conversations.transcripts import spoken
 from assistant.outcomes.export import rows_of
 from assistant.shop.history import load_history
-from assistant.storage.tables import contact, conversation, event, outcome, site
+from assistant.storage.tables import contact, conversation, outcome, site
 from risk.conversation.data import Conversation
 from risk.dataset import files, treated
 from risk.dataset.files import Case
 from risk.types import ContactRecord, History, Message, Role
-
-SAID: Final = ("message", "products", "offer")
 
 
 @dataclass(slots=True)
@@ -94,18 +94,8 @@ def _talk(connection: Connection, conversation_id: str, as_of: int) -> tuple[Con
         .join(contact, contact.c.id == conversation.c.contact_id)
         .where(conversation.c.id == conversation_id)
     ).one()
-    spoken = connection.execute(
-        select(event.c.seq, event.c.sender, event.c.body, event.c.at)
-        .where(
-            event.c.conversation_id == conversation_id,
-            event.c.at <= as_of,
-            event.c.body.is_not(None),
-            event.c.kind.in_(SAID),
-            event.c.sender != "system",
-        )
-        .order_by(event.c.seq)
-    ).all()
-    messages = tuple(Message(_role(row.sender), row.body, row.at) for row in spoken)
+    said = spoken(connection, conversation_id, until=as_of)
+    messages = tuple(Message(_role(row["sender"]), redact(row["body"]), row["at"]) for row in said)
     talk = Conversation(
         conversation_id,
         "zh" if head.locale.lower().startswith("zh") else "en",
@@ -113,7 +103,7 @@ def _talk(connection: Connection, conversation_id: str, as_of: int) -> tuple[Con
         (None,) * len(messages),
         customer=head.customer_key,
     )
-    return talk, tuple(row.seq for row in spoken)
+    return talk, tuple(row["seq"] for row in said)
 
 
 def _role(sender: str) -> Role:
@@ -122,9 +112,11 @@ def _role(sender: str) -> Role:
 
 def _history(connection: Connection, conversation_id: str, *, site_id: str, ended: int, as_of: int) -> History:
     """What was known of the customer when the conversation ended, without what became known after `as_of`."""
-    contact_id = connection.execute(
-        select(conversation.c.contact_id).where(conversation.c.id == conversation_id)
-    ).scalar_one()
+    contact_id, key = connection.execute(
+        select(contact.c.id, contact.c.customer_key)
+        .join(conversation, conversation.c.contact_id == contact.c.id)
+        .where(conversation.c.id == conversation_id)
+    ).one()
     past = load_history(connection, site_id=site_id, contact_id=contact_id, as_of=min(ended, as_of))
     if past is None:
         return History()
@@ -134,7 +126,7 @@ def _history(connection: Connection, conversation_id: str, *, site_id: str, ende
             select(conversation.c.created_at)
             .join(outcome, outcome.c.conversation_id == conversation.c.id)
             .where(
-                conversation.c.contact_id == contact_id,
+                outcome.c.customer_key == key,
                 outcome.c.type == "csat",
                 outcome.c.ts_ingested <= min(ended, as_of),
             )

@@ -1,8 +1,7 @@
 """What customers clicked and bought, as judgements of product search: what the re-ranker can be tuned on.
 
 A judgement is a question, a product that was shown for it, and a grade: 0 for shown, 2 for opened or put into the cart, 3 for
-bought within the window. Where a question came up several times, the mean counts. Questions are the customers' own words: whoever
-keeps the file keeps personal data.
+bought within the window. Where a question came up several times, the mean counts. Questions are the customers' own words, redacted.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, select
 
+from assistant.conversations.redaction import redact
 from assistant.storage.tables import contact, conversation, decision, event, orders, outcome
 from retrieval.text import clean
 
@@ -39,7 +39,7 @@ def judgements(connection: Connection, *, site_id: str) -> list[Judgement]:
     clicks = _clicks(connection, site_id)
     grades: dict[tuple[str, str], list[float]] = {}
     for row in connection.execute(_answers(site_id)):
-        query = clean(row.body or "")
+        query = redact(clean(row.body or ""))
         shown = [str(card["id"]) for card in row.data.get("products", ())]
         if not query or not shown:
             continue

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import httpx
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from click.testing import Result
 from sqlalchemy import func, insert, select
 from typer.testing import CliRunner
 
@@ -365,6 +367,32 @@ async def test_an_address_that_several_people_gave_is_not_enough(server: Whole) 
     said_no = await asyncio.to_thread(CliRunner().invoke, cli, ["erase", "--contact", ids[0], *common], input="n\n")
     assert said_no.exit_code == 1
     assert rows(server, contact, contact.c.id == ids[0], contact.c.email.is_not(None)) == 1
+
+
+async def test_what_leaves_the_house_is_redacted_and_noted(server: Whole, tmp_path: Path) -> None:
+    await live_through(server, CUSTOMER, "Anna (anna@example.com)")
+    common = ["--site", "shop", "--data-dir", str(server.services.settings.data_dir)]
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, cli, ["export", *arguments, *common])
+
+    redacted, plain = tmp_path / "redacted.jsonl", tmp_path / "plain.jsonl"
+    assert (await run("conversations", "--out", str(redacted))).exit_code == 0
+    assert (await run("conversations", "--out", str(plain), "--unredacted")).exit_code == 0
+    assert "anna@example.com" not in redacted.read_text()
+    assert sentence("Anna ([email])") in redacted.read_text()
+    assert sentence("Anna (anna@example.com)") in plain.read_text()
+    assert stat.S_IMODE(plain.stat().st_mode) == 0o600
+    assert CUSTOMER not in plain.read_text()  # a keyed hash stands for the customer
+    noted = server.run(
+        lambda c: c.execute(select(audit_table.c.data).where(audit_table.c.action == "export")).scalars().all()
+    )
+    assert noted == [
+        {"what": "conversations", "site": "shop", "rows": 1},
+        {"what": "conversations", "site": "shop", "rows": 1, "unredacted": True},
+    ]
+    for wrong in (["conversations", "--format", "csv"], ["both", "--unredacted"], ["everything"]):
+        assert (await run(*wrong)).exit_code == 2
 
 
 async def test_the_same_on_postgresql(tmp_path: Path, postgres: Cluster) -> None:

@@ -51,6 +51,17 @@ def test_cases_have_words_history_label_and_weight(filled: Any, tmp_path: Path) 
     assert found.sheet["customers"] == 2
 
 
+def test_what_names_a_person_does_not_reach_the_training_set(shop: Any, tmp_path: Path) -> None:
+    contact_id, key = shop.customer("dora")
+    _, decision = shop.talk(contact_id, key, ["write to dora@example.com", "我的手机号是13812345678"], START)
+    shop.label(decision, 1.0, at=START + 90 * DAY, known=START + 93 * DAY)
+    (case,) = made(shop, tmp_path).cases
+    assert [m.text for m in case.conversation.messages if m.role == "contact"] == [
+        "write to [email]",
+        "我的手机号是[phone]",
+    ]
+
+
 def _decisions(found: files.Dataset) -> list[dict[str, Any]]:
     import json
 

@@ -122,6 +122,11 @@ def test_the_file_is_its_owner_s_alone_also_in_place_of_one_that_was_not(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_question_is_redacted(made: Any, answered: Any) -> None:
+    answered("red shoes, call +49 170 1234567", "p1")
+    assert [one.query for one in found(made)] == ["red shoes, call [phone]"]
+
+
 def test_an_erased_question_judges_nothing(made: Any, answered: Any) -> None:
     answered("a kettle", "P1")
     made.write(lambda connection: connection.execute(update(event).values(body=None)))
