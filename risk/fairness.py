@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from risk.errors import DataRefused, ExtraMissing
 from risk.metrics import Figure
 
+UNSAID: Final = "unsaid"  # the shop has not said which group a customer belongs to: nothing to be compared with
 LEAST: Final = 30  # customers of a group, below which it is named and not judged
 NORMAL: Final = 1.959963984540054
 DAY: Final = 86_400_000
@@ -40,6 +41,7 @@ GROUPS: Final[Mapping[str, Callable[[Row], str]]] = {
     "channel": lambda row: str(row.get("channel") or "unknown"),
     "verified": lambda row: "yes" if (row.get("features") or {}).get("policy.verified") else "no",
     "tenure": _tenure,
+    "group": lambda row: str((row.get("versions") or {}).get("group") or UNSAID),
 }
 
 
@@ -59,10 +61,12 @@ class Measured:
     name: str
     shares: tuple[Share, ...]
     difference: float | None
+    within: float | None = None  # the bound that the shop's rule sets, where the log holds one
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {
+        bound = {} if self.within is None else {"within": self.within}
+        return bound | {
             "groups": {
                 s.group: {"customers": s.customers, "rate": None if s.rate is None else s.rate.as_json()}
                 for s in self.shares
@@ -80,7 +84,7 @@ def measure(rows: Sequence[Row], by: str, *, label: str = "inactive_90") -> dict
     if by not in GROUPS:
         raise DataRefused(f"unknown grouping {by!r}; known: {', '.join(GROUPS)}")
     try:
-        from fairlearn.metrics import MetricFrame
+        from fairlearn.metrics import MetricFrame, demographic_parity_difference
     except ImportError as missing:
         raise ExtraMissing("measuring fairness needs fairlearn: pip install 'staywell[train]'") from missing
     people = _customers(rows, GROUPS[by], label)
@@ -100,9 +104,24 @@ def measure(rows: Sequence[Row], by: str, *, label: str = "inactive_90") -> dict
             sensitive_features=np.asarray(groups),
         )
         shares = tuple(_share(str(group), row["rate"], int(row["n"])) for group, row in frame.by_group.iterrows())
-        judged = [share.rate.value for share in shares if share.rate is not None]
-        found[name] = Measured(name, shares, max(judged) - min(judged) if len(judged) > 1 else None)
+        judged = [share.group for share in shares if share.rate is not None and share.group != UNSAID]
+        large = np.isin(groups, judged)
+        difference = None
+        if len(judged) > 1:
+            named = np.asarray(groups)[large]
+            difference = float(demographic_parity_difference(hits[large], hits[large], sensitive_features=named))
+        found[name] = Measured(name, shares, difference, _bound(rows, by) if name == "offered" else None)
     return found
+
+
+def _bound(rows: Sequence[Row], by: str) -> float | None:
+    """The newest bound on offer rates that a decision was made under."""
+    rules = (str((row.get("versions") or {}).get("fairness") or "") for row in reversed(rows))
+    newest = next((rule for rule in rules if rule), "") if by == "group" else ""
+    try:
+        return float(newest.rpartition(" within ")[2]) if newest else None
+    except ValueError:
+        return None
 
 
 def _counts(person: Mapping[str, Any], name: str) -> bool:

@@ -30,6 +30,7 @@ from assistant.identity import revocation, sites
 from assistant.identity.agents import MOST_CAPACITY, ROLES, change_agent, create_agent, normalise_login
 from assistant.identity.keys import hash_token, new_token
 from assistant.identity.trust import identity_settings
+from assistant.policy.fairness import FairnessRule
 from assistant.settings import Settings
 from assistant.shop.catalogue import put_documents
 from assistant.storage.tables import agent, site
@@ -106,6 +107,39 @@ def choose_writer(
     with storage_of(settings) as storage:
         storage.write_sync(work)
     out.print(f"{key}: {choice}", highlight=False)
+
+
+@site_app.command("fairness")
+@plain_errors
+def choose_fairness(
+    key: Annotated[str, typer.Argument(help="Key of the site.")],
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Attribute of customers that the shop has imported, for example plan; or region."),
+    ] = None,
+    within: Annotated[
+        float | None,
+        typer.Option("--within", help="Largest difference of offer rates between two groups, above 0 to 1."),
+    ] = None,
+    days: Annotated[int, typer.Option("--days", help="Period over which rates are counted.")] = 30,
+    least: Annotated[int, typer.Option("--least", help="Customers of a group before it is compared.")] = 30,
+    off: Annotated[bool, typer.Option("--off", help="No constraint any more.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Keeps offer rates alike between groups of customers, within a bound; from the next decision on. Off by default."""
+    if off == (by is not None) or (by is None) != (within is None):
+        raise typer.BadParameter("give --by and --within, or --off")
+    rule = None if off else {"by": by, "within": within, "period_days": days, "least": least}
+    try:
+        FairnessRule.from_settings(rule or {})
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    with storage_of(load_settings(data_dir)) as storage:
+        site_id = site_id_of(storage, key)
+        storage.write_sync(
+            lambda connection: sites.change_settings(connection, site_id, {"fairness": rule}, now=now_ms())
+        )
+    out.print(f"{key}: {'off' if off else f'offer rates by {by} within {within}'}", highlight=False)
 
 
 @site_app.command("set")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from assistant.policy.decide import pick, probabilities
 from assistant.policy.draws import draw_from
+from assistant.policy.fairness import nudge
 from assistant.policy.rules import SERVICE_RULES, TREATMENTS
 
 KINDS: Final = frozenset({"reply", "clarify", "recommend", "offer", "escalate", "none"})
@@ -23,7 +24,8 @@ def violations(row: Mapping[str, Any]) -> list[str]:
     `sum`: the probabilities do not sum to 1 ± 1e-6; `length`: not one probability and value for each eligible action;
     `probability`: one is not in (0, 1]; `propensity`: not the probability of the action; `floor`: below the floor though not
     forced; `action`: not among the eligible; `kind`: unknown, or not the action's; `holdout`: a treatment for a holdout customer;
-    `forced`: a rule decided but the propensity is not 1; `rederived`: values, floor, temperature and seed give another result.
+    `forced`: a rule decided but the propensity is not 1; `rederived`: values, floor, temperature and seed give another result;
+    `fairness`: what was added to an offer's worth does not follow from the logged rule and rates.
     """
     eligible, chances, values = list(row["eligible"]), list(row["probabilities"]), list(row["values"])
     if not eligible or not len(eligible) == len(chances) == len(values):
@@ -48,6 +50,8 @@ def violations(row: Mapping[str, Any]) -> list[str]:
         found.append("floor")
     if row["holdout"] and _treated(row, forced):
         found.append("holdout")
+    if "fairness" in row["versions"] and not _nudged(row):
+        found.append("fairness")
     if not found and not forced and not _rederived(row, eligible, chances, values):
         found.append("rederived")
     return found
@@ -75,6 +79,17 @@ def _rederived(row: Mapping[str, Any], eligible: list[str], chances: list[float]
     except (KeyError, TypeError, ValueError):
         return False
     return action == row["action"] and all(abs(a - b) <= REDERIVED for a, b in zip(again, chances, strict=True))
+
+
+def _nudged(row: Mapping[str, Any]) -> bool:
+    """Whether the logged nudge follows from the rule and the rates; 0 for the holdout."""
+    try:
+        within = float(row["versions"]["fairness"].rpartition(" within ")[2])
+        gap, ahead, logged = (float(row["features"][f"policy.fairness.{name}"]) for name in ("gap", "ahead", "nudge"))
+        again = 0.0 if row["holdout"] else nudge(within, gap, ahead, float(row["versions"]["temperature"]))
+    except (KeyError, TypeError, ValueError):
+        return False
+    return abs(again - logged) <= REDERIVED * max(1.0, abs(again))
 
 
 def _is_number(value: object) -> bool:

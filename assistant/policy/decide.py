@@ -58,7 +58,7 @@ def decide(context: DecisionContext, draw: float) -> Decision:
         eligible = fresh
     eligible, crowded = _best_of(eligible, context)
     ineligible += [(option.key, "crowded") for option in crowded]
-    values = tuple(worth(option, context.customer_value) for option in eligible)
+    values = tuple(_weight(option, context) for option in eligible)
     chances = probabilities(values, floor=context.floor, temperature=context.temperature)
     index = pick(chances, draw)
     action = eligible[index]
@@ -79,6 +79,12 @@ def decide(context: DecisionContext, draw: float) -> Decision:
 def worth(option: Option, customer_value: int) -> float:
     """uplift × customer value − cost, in minor units."""
     return option.uplift * customer_value - option.cost
+
+
+def _weight(option: Option, context: DecisionContext) -> float:
+    """What an option is drawn by: its worth, moved for offers where the shop wants groups treated alike."""
+    value = worth(option, context.customer_value)
+    return value + context.offer_nudge if option.kind == "offer" else value
 
 
 def probabilities(values: Sequence[float], *, floor: float, temperature: float) -> tuple[float, ...]:
@@ -119,7 +125,7 @@ def _best_of(eligible: list[Option], context: DecisionContext) -> tuple[list[Opt
     room = max(1, int(0.5 / context.floor))
     if len(eligible) <= room:
         return eligible, []
-    ranked = sorted(eligible, key=lambda option: -worth(option, context.customer_value))
+    ranked = sorted(eligible, key=lambda option: -_weight(option, context))
     kept = {option.key for option in ranked[:room]}
     return [o for o in eligible if o.key in kept], [o for o in eligible if o.key not in kept]
 

@@ -49,6 +49,9 @@ class DecisionContext:
     clarifies_in_a_row: int = 0
     needs_person: str | None = None  # the topic belongs with a person, says the playbook: the script's intent
     uplift_version: str | None = None  # of the learned uplift behind the options; None: the prior table
+    offer_nudge: float = (
+        0.0  # minor units on an offer's worth, so that groups of customers are treated alike (`fairness`)
+    )
 
 
 @dataclass(frozen=True, slots=True)

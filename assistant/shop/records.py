@@ -5,14 +5,16 @@ Money is in major units ("12.50"); times are ISO 8601, dates, or Unix seconds or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection, insert, select, update
 
 from assistant.identity.keys import customer_key
+from assistant.identity.revocation import ERASED
 from assistant.ids import new_id
 from assistant.shop.rows import milliseconds
 from assistant.storage.tables import contact, order_return, orders
@@ -47,6 +49,25 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+OURS: Final = frozenset({ERASED, "consent"})  # what the product itself keeps among a contact's attributes
+
+
+def _attributes(value: Any) -> Any:
+    """`plan=student|since=2024` of a CSV as a mapping; numbers and truth values as text. The product's own names are refused."""
+    if value is None or value == "":
+        return {}
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split("|") if part.strip()]
+        if not all(found for _, found, _ in pairs):
+            raise ValueError("attributes read name=value|name=value")
+        value = {name.strip(): text.strip() for name, _, text in pairs}
+    if not isinstance(value, Mapping):
+        raise ValueError("attributes are names with values")
+    if OURS & set(value):
+        raise ValueError(f"these names are the product's own: {', '.join(sorted(OURS))}")
+    return {name: str(text).lower() if isinstance(text, bool) else str(text) for name, text in value.items()}
+
+
 class ContactRow(_Row):
     """One customer of the shop."""
 
@@ -56,6 +77,7 @@ class ContactRow(_Row):
     locale: Text | None = None
     region: Text | None = None
     since: Time | None = None
+    attributes: Annotated[dict[Text, Text], BeforeValidator(_attributes)] = Field({}, max_length=50)
 
 
 class LineRow(_Row):
@@ -139,6 +161,7 @@ def put_contact(connection: Connection, row: ContactRow, target: Target) -> bool
                 external_id=row.external_id,
                 customer_key=customer_key(target.secret, target.site_id, row.external_id),
                 first_seen_at=row.since if row.since is not None else target.now,
+                attributes=row.attributes,
                 **values,
             )
         )
@@ -148,6 +171,8 @@ def put_contact(connection: Connection, row: ContactRow, target: Target) -> bool
     }
     if row.since is not None and row.since < known["first_seen_at"]:
         changed["first_seen_at"] = row.since
+    if not row.attributes.items() <= known["attributes"].items():
+        changed["attributes"] = {**known["attributes"], **row.attributes}
     if changed:
         connection.execute(update(contact).where(contact.c.id == known["id"]).values(**changed))
     return bool(changed)

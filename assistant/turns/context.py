@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, RowMapping, or_, select
 
+from assistant.escalation.store import expected_wait_s
 from assistant.policy.fairness import Standing
 from assistant.storage.tables import (
     contact,
@@ -54,6 +55,7 @@ class Turn:
     history: History | None
     shopping: Shopping
     repeats: int  # the same words in the messages right before
+    wait_s: int | None = None  # how long a person takes to come, as far as that is known
     standing: Standing | None = None  # of the customer's group, where the shop wants offer rates alike
 
     @property
@@ -105,6 +107,7 @@ def load(connection: Connection, job: Job, *, after: int, fingerprint: str, load
         history=load_history(connection, site_id=of_site["id"], contact_id=person["id"], as_of=spoken[-1].at),
         shopping=shopping(connection, of_site, person, texts),
         repeats=_repeats(spoken),
+        wait_s=expected_wait_s(connection, of_site["id"], spoken[-1].at),
     )  # fmt: skip
 
 

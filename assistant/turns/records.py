@@ -185,6 +185,22 @@ def features(
     )
 
 
+def fairness(turn: Turn, nudge: float) -> dict[str, float | None]:
+    """How offer rates stood when it was decided, and what that added to an offer's worth; nothing without a rule."""
+    if turn.standing is None:
+        return {}
+    return {
+        "policy.fairness.gap": turn.standing.gap,
+        "policy.fairness.ahead": turn.standing.ahead,
+        "policy.fairness.nudge": nudge,
+    }
+
+
+def group(turn: Turn) -> dict[str, str]:
+    """The shop's rule on offer rates, and the group that the shop counts the customer to."""
+    return {} if turn.standing is None else {"fairness": str(turn.standing.rule), "group": turn.standing.group}
+
+
 def versions(
     evidence: Evidence, policy: str, weighed: DecisionContext, detector: Detector | None = None
 ) -> dict[str, str]:

@@ -123,6 +123,8 @@ def make(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, 
     customer_value = _customer_value(turn)
     judged = None if law.detector is None else law.detector.judge(turn.history, turn.at)
     features = records.features(turn, evidence, seen, customer_value=customer_value, judged=judged)
+    nudge = _nudge(turn, law, holdout)
+    features |= records.fairness(turn, nudge)
     suspect = why_no_benefit(seen.signals, turn.text, now)
     if suspect is None and judged is not None and judged.unusual:
         suspect = unusual.RULE
@@ -131,7 +133,7 @@ def make(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, *, 
     decision_id = new_id()
     facts = facts_of(turn)
     while True:
-        weighed = _weighed(turn, evidence, seen, table, law, holdout, customer_value)
+        weighed = replace(_weighed(turn, evidence, seen, table, law, holdout, customer_value), offer_nudge=nudge)
         decision = decide(weighed, draw_from(seed))
         try:
             reply = _word(decision, turn, evidence, situation, facts, decision_id, now)
@@ -160,6 +162,7 @@ def facts_of(turn: Turn) -> Facts:
         name=turn.contact["name"] if turn.contact["verified"] else None,
         order=turn.shopping.order,
         return_no=turn.shopping.return_no,
+        wait_s=turn.wait_s,
     )
 
 
@@ -197,6 +200,16 @@ def _customer_value(turn: Turn) -> int:
     return max(round(least), round(margin * context.turnover(turn.history, turn.at)))
 
 
+def _temperature(turn: Turn, law: Rules) -> float:
+    """In minor units of the site's currency."""
+    return law.temperature * priors.SCALE.get(turn.site["currency"], 1.0)
+
+
+def _nudge(turn: Turn, law: Rules, holdout: bool) -> float:
+    """What the shop's wish for like offer rates adds to an offer's worth; the holdout gets none, whatever the rates."""
+    return 0.0 if turn.standing is None or holdout else turn.standing.nudge(_temperature(turn, law))
+
+
 def _weighed(
     turn: Turn,
     evidence: Evidence,
@@ -223,7 +236,7 @@ def _weighed(
         agents_available=seen.agents_available,
         queue_length=seen.queue_length,
         floor=law.floor,
-        temperature=law.temperature * priors.SCALE.get(turn.site["currency"], 1.0),
+        temperature=_temperature(turn, law),
         verified=turn.contact["verified"],
         waiting=_waiting(seen),
         resolved=seen.status == "resolved",
@@ -332,7 +345,8 @@ def _write(connection: Connection, turn: Turn, evidence: Evidence, law: Rules, m
             **records.decision_columns(turn, evidence, now),
             "id": made.decision_id,
             "features": dict(made.features),
-            "versions": records.versions(evidence, decision.policy_version, made.weighed, law.detector),
+            "versions": records.versions(evidence, decision.policy_version, made.weighed, law.detector)
+            | records.group(turn),
             "eligible": [option.key for option in decision.eligible],
             "probabilities": list(decision.probabilities),
             "values": list(decision.values),

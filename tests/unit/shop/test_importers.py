@@ -52,6 +52,28 @@ def test_a_later_row_moves_the_status_on(shop_storage: Storage, site_id: str, tm
     assert row["delivered_at"] is not None
 
 
+def test_what_the_shop_says_of_its_customers_is_kept(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
+    rows, table = tmp_path / "contacts.jsonl", tmp_path / "contacts.csv"
+    rows.write_text(
+        '{"external_id": "c1", "attributes": {"plan": "student", "vip": true, "since": 2024}}\n'
+        '{"external_id": "c2", "attributes": {"consent": "all"}}\n'
+        '{"external_id": "c3", "attributes": ["plan"]}\n'
+    )
+    report = import_records(shop_storage, rows, "contacts", Target(site_id, SECRET, NOW))
+    assert report.stored == 1
+    assert [str(row) for row in report.bad] == [
+        "attributes: these names are the product's own: consent, erased_at",
+        "attributes: attributes are names with values",
+    ]
+    table.write_text("external_id,attributes\nc1,plan=gold | city=Graz\nc4,plan\n")
+    report = import_records(shop_storage, table, "contacts", Target(site_id, SECRET, NOW))
+    assert [str(row) for row in report.bad] == ["attributes: attributes read name=value|name=value"]
+    kept = shop_storage.read_sync(lambda c: dict(c.execute(select(contact.c.external_id, contact.c.attributes)).all()))
+    assert kept == {"c1": {"plan": "gold", "vip": "true", "since": "2024", "city": "Graz"}}
+    again = import_records(shop_storage, table, "contacts", Target(site_id, SECRET, NOW))
+    assert (again.stored, again.unchanged) == (0, 1)
+
+
 def test_a_till_roll_becomes_orders_and_returns(shop_storage: Storage, site_id: str, tmp_path: Path) -> None:
     path = tmp_path / "roll.csv"
     path.write_text(
