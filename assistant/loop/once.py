@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from assistant.loop import gating
 from assistant.loop.build import build
-from assistant.outcomes.maturity import mature
+from assistant.outcomes import maturity
 from assistant.storage.engine import Storage
 from retrieval.documents import Encoder
 from risk import artefact, gate, registry
@@ -45,11 +46,11 @@ class Settings:
 
 def ripen(storage: Storage, site_id: str, now: int) -> int:
     """Adds the outcomes that time has brought; how many."""
-    added, more = 0, True
+    added, places, more = 0, maturity.Places(), True
     while more:
-        found = storage.write_sync(lambda connection: mature(connection, site_id=site_id, now=now))
-        added += found.purchases + found.refunds + found.inactive
-        more = found.more
+        found = storage.read_sync(partial(maturity.due, site_id=site_id, now=now, after=places))
+        added += storage.write_sync(partial(maturity.add, found=found, now=now)).total
+        places, more = found.places, found.more
     return added
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, RowMapping, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, Connection, RowMapping, case, cast, func, or_, select
 
 from assistant.storage.tables import decision, outcome
 
@@ -50,8 +50,7 @@ def _last_touch(decision_ids: Sequence[str]) -> Any:
     belongs_to = (
         select(decision.c.id)
         .where(
-            decision.c.site_id == outcome.c.site_id,
-            decision.c.customer_key == outcome.c.customer_key,
+            decision.c.customer_key == outcome.c.customer_key,  # the key of one site: see below
             decision.c.kind != "none",
             decision.c.ts_decision <= outcome.c.ts_event,
             decision.c.ts_decision >= outcome.c.ts_event - days,
@@ -60,17 +59,14 @@ def _last_touch(decision_ids: Sequence[str]) -> Any:
         .limit(1)
         .scalar_subquery()
     )
-    asked = (
-        select(decision.c.site_id, decision.c.customer_key).where(decision.c.id.in_(decision_ids)).distinct().subquery()
-    )
+    # By the customer's key alone, and with a NULL that no index is asked for: SQLite, which keeps no statistics, would else read
+    # all of the site's outcomes that name no decision, once for each batch.
+    asked = select(decision.c.customer_key).where(decision.c.id.in_(decision_ids)).distinct().subquery()
     return (
         select(outcome, belongs_to.label("belongs_to"))
-        .join(
-            asked,
-            and_(asked.c.site_id == outcome.c.site_id, asked.c.customer_key == outcome.c.customer_key),
-        )
+        .join(asked, asked.c.customer_key == outcome.c.customer_key)
         .where(
-            outcome.c.decision_id.is_(None),
+            func.coalesce(outcome.c.decision_id, "") == "",
             or_(outcome.c.attribution_days.is_not(None), outcome.c.type.in_(list(WINDOW_DAYS))),
         )
     )

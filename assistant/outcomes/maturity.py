@@ -8,14 +8,16 @@ known since.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, exists, func, literal, select
+from sqlalchemy import Connection, exists, literal, or_, select
 
-from assistant.errors import Unavailable
+from assistant.errors import Conflict, Unavailable
 from assistant.outcomes.money import major
 from assistant.outcomes.store import record
 from assistant.storage.engine import Storage
@@ -38,148 +40,208 @@ class Matured:
     inactive: int = 0
     more: bool = False  # a batch was full: call again
 
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.purchases + self.refunds + self.inactive
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How far a pass has looked: the last order and return, and for each window the last decision's time and id."""
+
+    purchases: str = ""
+    refunds: str = ""
+    inactive: tuple[tuple[int, str], ...] = ((0, ""),) * len(WINDOWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Outcomes that have become known and are not in the log yet, as arguments of `record`; where the next look goes on."""
+
+    purchases: Sequence[dict[str, Any]]
+    refunds: Sequence[dict[str, Any]]
+    inactive: Sequence[dict[str, Any]]
+    more: bool
+    places: Places
+
 
 def mature(connection: Connection, *, site_id: str, now: int, lag_days: int = LAG_DAYS) -> Matured:
-    """Adds what has become known, at most a batch of each kind, so that the writer is never held for long."""
-    purchases = _purchases(connection, site_id, now)
-    refunds = _refunds(connection, site_id, now)
-    inactive = sum(_inactive(connection, site_id, now, window, lag_days) for window in WINDOWS)
-    return Matured(purchases, refunds, inactive, more=max(purchases, refunds, inactive // len(WINDOWS)) >= BATCH)
+    """Finds and adds what has become known, at most a batch of each kind, in one transaction."""
+    return add(connection, due(connection, site_id=site_id, now=now, lag_days=lag_days), now=now)
 
 
-def _purchases(connection: Connection, site_id: str, now: int) -> int:
-    """Orders of customers with whom a conversation was held before."""
-    rows = connection.execute(
-        select(orders, contact.c.customer_key)
-        .join(
-            contact, (contact.c.site_id == orders.c.site_id) & (contact.c.external_id == orders.c.external_customer_id)
-        )
-        .where(
-            orders.c.site_id == site_id,
-            orders.c.status != "cancelled",
-            orders.c.ts_event <= now,
-            exists().where(
-                decision.c.site_id == site_id,
-                decision.c.customer_key == contact.c.customer_key,
-                decision.c.ts_decision <= orders.c.ts_event,
-            ),
-            ~exists().where(
-                outcome.c.site_id == site_id, outcome.c.idempotency_key == literal("order:") + orders.c.order_no
-            ),
-        )
-        .limit(BATCH)
-    ).mappings()
-    count = 0
-    for row in rows.all():
-        record(
-            connection,
-            site_id=site_id,
-            idempotency_key=f"order:{row['order_no']}",
-            type="purchase",
-            source="import",
-            ts_event=row["ts_event"],
-            now=now,
-            customer_key=row["customer_key"],
-            value=major(row["total"], row["currency"]),
-            currency=row["currency"],
-        )
-        count += 1
-    return count
+def due(
+    connection: Connection, *, site_id: str, now: int, after: Places | None = None, lag_days: int = LAG_DAYS
+) -> Due:
+    """What has become known, at most a batch of each kind, beyond `after`. Only reads: the writer need not wait for the search.
 
-
-def _refunds(connection: Connection, site_id: str, now: int) -> int:
-    rows = connection.execute(
-        select(order_return, orders.c.currency, contact.c.customer_key)
-        .join(orders, (orders.c.site_id == order_return.c.site_id) & (orders.c.order_no == order_return.c.order_no))
-        .join(
-            contact,
-            (contact.c.site_id == order_return.c.site_id)
-            & (contact.c.external_id == order_return.c.external_customer_id),
-        )
-        .where(
-            order_return.c.site_id == site_id,
-            order_return.c.ts_event <= now,
-            exists().where(
-                decision.c.site_id == site_id,
-                decision.c.customer_key == contact.c.customer_key,
-                decision.c.ts_decision <= order_return.c.ts_event,
-            ),
-            ~exists().where(
-                outcome.c.site_id == site_id, outcome.c.idempotency_key == literal("return:") + order_return.c.return_no
-            ),
-        )
-        .limit(BATCH)
-    ).mappings()
-    count = 0
-    for row in rows.all():
-        record(
-            connection,
-            site_id=site_id,
-            idempotency_key=f"return:{row['return_no']}",
-            type="refund",
-            source="import",
-            ts_event=row["ts_event"],
-            now=now,
-            customer_key=row["customer_key"],
-            value=major(row["amount"], row["currency"]),
-            currency=row["currency"],
-            label={"reason": row["reason"]} if row["reason"] else None,
-        )
-        count += 1
-    return count
-
-
-def _inactive(connection: Connection, site_id: str, now: int, window: int, lag_days: int) -> int:
-    """One label for each conversation of a customer whose orders the shop knows, hung on its last decision."""
-    over = now - (window + lag_days) * DAY_MS
-    last = (
-        select(decision.c.conversation_id, func.max(decision.c.seq).label("seq"))
-        .where(decision.c.site_id == site_id)
-        .group_by(decision.c.conversation_id)
-        .subquery()
+    A pass that goes on from `places` until there is no `more` looks at each row of the log once.
+    """
+    after = after or Places()
+    purchases, purchase = _purchases(connection, site_id, now, after.purchases)
+    refunds, refund = _refunds(connection, site_id, now, after.refunds)
+    inactive = [
+        _inactive(connection, site_id, now, window, lag_days, place)
+        for window, place in zip(WINDOWS, after.inactive, strict=True)
+    ]
+    return Due(
+        purchases=purchases,
+        refunds=refunds,
+        inactive=[row for rows, _ in inactive for row in rows],
+        more=max(map(len, (purchases, refunds, *(rows for rows, _ in inactive)))) >= BATCH,
+        places=Places(purchase, refund, tuple(place for _, place in inactive)),
     )
+
+
+def add(connection: Connection, found: Due, *, now: int) -> Matured:
+    """Writes what is due. What another worker has written meanwhile is there already, and stays as it is."""
+    for row in (*found.purchases, *found.refunds, *found.inactive):
+        with contextlib.suppress(Conflict):
+            record(connection, **row, now=now)
+    return Matured(len(found.purchases), len(found.refunds), len(found.inactive), found.more)
+
+
+# A customer's key is that of one site, so what follows asks for the key alone: with the site beside it SQLite, which keeps no
+# statistics, takes the site's index and reads the whole log for each row.
+
+
+def _purchases(connection: Connection, site_id: str, now: int, after: str) -> tuple[list[dict[str, Any]], str]:
+    """Orders of customers with whom a conversation was held before."""
+    rows = (
+        connection.execute(
+            select(orders, contact.c.customer_key)
+            .join(
+                contact,
+                (contact.c.site_id == orders.c.site_id) & (contact.c.external_id == orders.c.external_customer_id),
+            )
+            .where(
+                orders.c.site_id == site_id,
+                orders.c.order_no > after,
+                orders.c.status != "cancelled",
+                orders.c.ts_event <= now,
+                exists().where(
+                    decision.c.customer_key == contact.c.customer_key,
+                    decision.c.ts_decision <= orders.c.ts_event,
+                ),
+                ~exists().where(
+                    outcome.c.site_id == site_id, outcome.c.idempotency_key == literal("order:") + orders.c.order_no
+                ),
+            )
+            .order_by(orders.c.order_no)
+            .limit(BATCH)
+        )
+        .mappings()
+        .all()
+    )
+    found = [
+        {
+            "site_id": site_id,
+            "idempotency_key": f"order:{row['order_no']}",
+            "type": "purchase",
+            "source": "import",
+            "ts_event": row["ts_event"],
+            "customer_key": row["customer_key"],
+            "value": major(row["total"], row["currency"]),
+            "currency": row["currency"],
+        }
+        for row in rows
+    ]
+    return found, rows[-1]["order_no"] if rows else after
+
+
+def _refunds(connection: Connection, site_id: str, now: int, after: str) -> tuple[list[dict[str, Any]], str]:
+    rows = (
+        connection.execute(
+            select(order_return, orders.c.currency, contact.c.customer_key)
+            .join(orders, (orders.c.site_id == order_return.c.site_id) & (orders.c.order_no == order_return.c.order_no))
+            .join(
+                contact,
+                (contact.c.site_id == order_return.c.site_id)
+                & (contact.c.external_id == order_return.c.external_customer_id),
+            )
+            .where(
+                order_return.c.site_id == site_id,
+                order_return.c.return_no > after,
+                order_return.c.ts_event <= now,
+                exists().where(
+                    decision.c.customer_key == contact.c.customer_key,
+                    decision.c.ts_decision <= order_return.c.ts_event,
+                ),
+                ~exists().where(
+                    outcome.c.site_id == site_id,
+                    outcome.c.idempotency_key == literal("return:") + order_return.c.return_no,
+                ),
+            )
+            .order_by(order_return.c.return_no)
+            .limit(BATCH)
+        )
+        .mappings()
+        .all()
+    )
+    found = [
+        {
+            "site_id": site_id,
+            "idempotency_key": f"return:{row['return_no']}",
+            "type": "refund",
+            "source": "import",
+            "ts_event": row["ts_event"],
+            "customer_key": row["customer_key"],
+            "value": major(row["amount"], row["currency"]),
+            "currency": row["currency"],
+            "label": {"reason": row["reason"]} if row["reason"] else None,
+        }
+        for row in rows
+    ]
+    return found, rows[-1]["return_no"] if rows else after
+
+
+def _inactive(
+    connection: Connection, site_id: str, now: int, window: int, lag_days: int, after: tuple[int, str]
+) -> tuple[list[dict[str, Any]], tuple[int, str]]:
+    """One label for each conversation of a customer whose orders the shop knows, hung on its last decision."""
+    over, (since, last) = now - (window + lag_days) * DAY_MS, after
     kind = f"inactive_{window}"
+    later = decision.alias("later")
+    came_back = exists().where(
+        orders.c.site_id == site_id,
+        orders.c.external_customer_id == contact.c.external_id,
+        orders.c.status != "cancelled",
+        orders.c.ts_event > decision.c.ts_decision,
+        orders.c.ts_event <= decision.c.ts_decision + window * DAY_MS,
+    )
     rows = connection.execute(
-        select(decision.c.id, decision.c.ts_decision, contact.c.external_id)
-        .join(last, (last.c.conversation_id == decision.c.conversation_id) & (last.c.seq == decision.c.seq))
+        select(decision.c.id, decision.c.ts_decision, came_back.label("came_back"))
         .join(contact, (contact.c.site_id == decision.c.site_id) & (contact.c.customer_key == decision.c.customer_key))
         .where(
             decision.c.site_id == site_id,
+            decision.c.ts_decision >= since,
+            or_(decision.c.ts_decision > since, decision.c.id > last),
             decision.c.ts_decision <= over,
+            ~exists().where(later.c.conversation_id == decision.c.conversation_id, later.c.seq > decision.c.seq),
             contact.c.external_id.is_not(None),
             contact.c.verified,
             ~exists().where(
                 outcome.c.site_id == site_id, outcome.c.idempotency_key == literal(f"{kind}:") + decision.c.id
             ),
         )
+        .order_by(decision.c.ts_decision, decision.c.id)
         .limit(BATCH)
     ).all()
-    for row in rows:
-        until = row.ts_decision + window * DAY_MS
-        came_back = connection.execute(
-            select(orders.c.id)
-            .where(
-                orders.c.site_id == site_id,
-                orders.c.external_customer_id == row.external_id,
-                orders.c.status != "cancelled",
-                orders.c.ts_event > row.ts_decision,
-                orders.c.ts_event <= until,
-            )
-            .limit(1)
-        ).first()
-        record(
-            connection,
-            site_id=site_id,
-            idempotency_key=f"{kind}:{row.id}",
-            type=kind,
-            source="system",
-            ts_event=until,
-            now=now,
-            decision_id=row.id,
-            value=0.0 if came_back else 1.0,
-            matures_at=until + lag_days * DAY_MS,
-        )
-    return len(rows)
+    found = [
+        {
+            "site_id": site_id,
+            "idempotency_key": f"{kind}:{row.id}",
+            "type": kind,
+            "source": "system",
+            "ts_event": row.ts_decision + window * DAY_MS,
+            "decision_id": row.id,
+            "value": 0.0 if row.came_back else 1.0,
+            "matures_at": row.ts_decision + (window + lag_days) * DAY_MS,
+        }
+        for row in rows
+    ]
+    return found, (rows[-1].ts_decision, rows[-1].id) if rows else after
 
 
 class Maturing:
@@ -204,14 +266,13 @@ class Maturing:
         added = 0
         sites = await self._storage.read(lambda connection: list(connection.execute(select(site.c.id)).scalars()))
         for site_id in sites:
-            more = True
+            places, more = Places(), True
             while more:
                 now = self._now()
-                found = await self._storage.write(
-                    lambda connection, which=site_id, now=now: mature(connection, site_id=which, now=now)  # type: ignore[misc]
-                )
-                added += found.purchases + found.refunds + found.inactive
-                more = found.more
+                found = await self._storage.read(partial(due, site_id=site_id, now=now, after=places))
+                if found.purchases or found.refunds or found.inactive:
+                    added += (await self._storage.write(partial(add, found=found, now=now))).total
+                places, more = found.places, found.more
         if added:
             log.info("outcomes_matured", added=added)
         return added
