@@ -255,7 +255,7 @@ def _prospects(connection: Connection, site_id: str, live: str | None, now: int)
     """What a contact who waits is told: the place in the queue, and when somebody comes, as far as that is known."""
     prospects: dict[str, object] = {"position": _position(connection, site_id, live)}
     opens_at = closed_until(connection, site_id, now)
-    estimate = _estimate_s(connection, site_id, now)
+    estimate = expected_wait_s(connection, site_id, now)
     if opens_at is not None:
         prospects["opens_at"] = opens_at
     elif estimate is not None:
@@ -271,12 +271,22 @@ def _position(connection: Connection, site_id: str, live: str | None) -> int:
     return int(connection.execute(waiting).scalar_one()) + 1
 
 
-def _estimate_s(connection: Connection, site_id: str, now: int) -> int | None:
-    """Median time, in seconds, that the tasks taken within the last day had waited; None when they were too few."""
+def expected_wait_s(connection: Connection, site_id: str, now: int) -> int | None:
+    """How long somebody who asks for a person now will wait, in seconds: the median of the tasks taken within the last day.
+
+    None when they were too few to promise anything, and outside opening hours.
+    """
+    if closed_until(connection, site_id, now) is not None:
+        return None
     waits: Sequence[int] = sorted(
         connection.execute(
             select(task.c.assigned_at - task.c.queued_at)
-            .where(task.c.site_id == site_id, task.c.assigned_at > now - DAY_MS, task.c.reason != TAKEN_OVER)
+            .where(
+                task.c.site_id == site_id,
+                task.c.assigned_at > now - DAY_MS,
+                task.c.assigned_at <= now,
+                task.c.reason != TAKEN_OVER,
+            )
             .order_by(task.c.assigned_at.desc())
             .limit(50)
         ).scalars()

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 SCRIPTS: Final = 10
 CLARIFYING: Final = 4
+HANDOFFS: Final = 4  # wordings of one way of calling a person that are looked at
 WORDINGS_KEPT: Final = 256  # sets: sites × languages × what is known
 
 
@@ -169,14 +170,18 @@ def _ruled(candidates: list[Candidate]) -> dict[str, float]:
 
 
 def _handoffs(retriever: Retriever, context: SearchContext) -> dict[str, Script]:
-    """The wording for each way of calling a person, fit for any band: what was said decides, not the risk."""
+    """The wording for each way of calling a person, fit for any band: what was said decides, not the risk.
+
+    Of several the one that tells most is said: one that names the waiting time, as soon as that is known.
+    """
     chosen: dict[str, Script] = {}
     bands: tuple[Band, ...] = ("low", "high")
     for band in bands:
-        anywhere = SearchContext("script", context.locale, k=1, band=band, known=context.known)
+        anywhere = SearchContext("script", context.locale, k=HANDOFFS, band=band, known=context.known)
         for intent in wording.RULED_INTENTS - chosen.keys():
-            for script in _scripts(retriever.by_intent(intent, anywhere)):
-                chosen[intent] = script
+            scripts = _scripts(retriever.by_intent(intent, anywhere))
+            if scripts:
+                chosen[intent] = max(scripts, key=lambda script: len(script.slots))
     return chosen
 
 

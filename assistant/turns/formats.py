@@ -59,6 +59,18 @@ def order_state(state: str, language: str) -> str:
     return _STATES.get(state, {}).get(language, state)
 
 
+def duration(seconds: int, language: str) -> str:
+    """A time of waiting in its largest unit, never less than a minute: "1 minute", "2 hours", "5分钟"."""
+    minutes = max(1, round(seconds / 60))
+    if minutes < 90:
+        amount, unit = minutes, "minute"
+    else:
+        amount, unit = round(minutes / 60), "hour"
+    if language == "zh":
+        return f"{amount}{'分钟' if unit == 'minute' else '小时'}"
+    return f"{amount} {unit}{'' if amount == 1 else 's'}"
+
+
 def listing(items: list[str], language: str) -> str:
     """ "a, b and c", "a、b和c"."""
     if len(items) < 2:

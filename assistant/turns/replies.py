@@ -36,6 +36,7 @@ class Facts:
     name: str | None = None
     order: Mapping[str, Any] | None = None  # a row of `orders`
     return_no: str | None = None
+    wait_s: int | None = None  # how long a person takes to come; None where nobody can promise that
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def slots(facts: Facts) -> dict[str, str]:
         known["name"] = facts.name
     if facts.return_no:
         known["return_no"] = facts.return_no
+    if facts.wait_s is not None:
+        known["agent_wait"] = formats.duration(facts.wait_s, facts.language)
     order = facts.order
     if order is not None:
         known["order_no"] = order["order_no"]

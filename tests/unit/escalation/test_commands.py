@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from assistant.errors import BadInput, Conflict, Forbidden
 from assistant.escalation import commands, store
-from assistant.storage.tables import note, outcome, suggestion_use
+from assistant.storage.tables import note, outcome, site, suggestion_use
 
 
 def code(call: Any, *args: Any, **kwargs: Any) -> str:
@@ -80,6 +80,10 @@ def test_a_waiting_time_is_promised_only_when_enough_is_known(shop: Any) -> None
     shop.write(commands.accept, agent, queued, None, now=shop.now)
     conv = shop.task(shop.escalate())["conversation_id"]
     assert shop.events(conv)[-1]["data"]["estimate_s"] == 30
+    assert shop.read(store.expected_wait_s, shop.site_id, shop.now) == 30
+    closed = {"hours": {"mon": [["00:00", "00:01"]]}}
+    shop.write(lambda connection: connection.execute(update(site).values(settings=closed)))
+    assert shop.read(store.expected_wait_s, shop.site_id, shop.now) is None
 
 
 def test_who_asks_again_while_a_person_is_there_is_promised_nothing(shop: Any) -> None:

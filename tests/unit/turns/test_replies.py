@@ -111,6 +111,21 @@ def test_every_script_of_the_playbook_can_be_worded() -> None:
         assert "{{" not in body, one.id
 
 
+def test_how_long_a_person_takes_is_said_only_where_it_is_known() -> None:
+    assert "agent_wait" not in replies.slots(FACTS)
+    assert replies.slots(replace(FACTS, wait_s=250))["agent_wait"] == "4 minutes"
+    assert replies.slots(replace(FACTS, wait_s=250, language="zh"))["agent_wait"] == "4分钟"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [(0, "1 minute", "1分钟"), (95, "2 minutes", "2分钟"), (5000, "83 minutes", "83分钟"), (7300, "2 hours", "2小时")],
+)
+def test_duration(seconds: int, english: str, chinese: str) -> None:
+    assert formats.duration(seconds, "en") == english
+    assert formats.duration(seconds, "zh") == chinese
+
+
 @pytest.mark.parametrize(
     ("minor", "currency", "words"),
     [
