@@ -12,6 +12,7 @@ from assistant.chat.service import ChatDeps, own
 from assistant.conversations import cards, contacts, store
 from assistant.conversations.store import NewEvent
 from assistant.errors import Conflict
+from assistant.escalation import callbacks
 from assistant.escalation import commands as escalation
 from assistant.identity.widget import Access
 from assistant.outcomes.store import record
@@ -125,6 +126,18 @@ class ContactActions:
             )
 
         await self._deps.storage.write(work)
+
+    async def ask_callback(self, access: Access, conversation_id: str, wish: callbacks.Wish) -> int:
+        """Keeps where the contact wants to be called back; returns its seq. Raises Conflict `closed`, `not_offered`."""
+        now = self._deps.clock()
+
+        def work(connection: Connection) -> int:
+            row = own(connection, access, conversation_id, for_update=True)
+            return callbacks.ask(connection, row, wish, now=now)
+
+        seq = await self._published(conversation_id, work)
+        self._deps.bus.publish(f"desk:{access.site_id}")
+        return seq
 
     async def resolve(self, access: Access, conversation_id: str) -> int:
         """The contact ends the conversation; returns the seq of the event. Ending it twice is ending it once."""

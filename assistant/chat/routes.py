@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Request, WebSocket
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from assistant.chat.actions import ContactActions
 from assistant.chat.connection import Connection, monotonic_ms
 from assistant.chat.live import Live
 from assistant.chat.service import ChatDeps, ChatService
 from assistant.errors import Forbidden, NotAllowed, RateLimited, Unavailable
+from assistant.escalation.callbacks import Wish
 from assistant.http import clean_text
 from assistant.identity.address import remote_address
 from assistant.identity.sites import normalise_origin
@@ -19,6 +20,8 @@ from assistant.identity.widget import Access
 from assistant.wire import Close, Ev, Ulid
 
 _BEARER = "bearer "
+_EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
+_PHONE = r"^\+?(?:[ ()./-]{0,3}[0-9]){5,20}[ ()./-]{0,3}$"
 
 
 Text = Annotated[str, AfterValidator(clean_text)]
@@ -61,7 +64,24 @@ class DetailsBody(_Body):
     """What a guest says of themselves before the first message."""
 
     name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
-    email: Annotated[Text, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")] | None = None
+    email: Annotated[Text, StringConstraints(pattern=_EMAIL)] | None = None
+
+
+class CallbackBody(_Body):
+    """Where and when the contact wants to be called back, and that this may be kept."""
+
+    conv: Ulid
+    email: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=320, pattern=_EMAIL)] | None = None
+    phone: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=40, pattern=_PHONE)] | None = None
+    suits: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
+    consent: Literal[True]
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.email is None and self.phone is None:
+            raise ValueError("an e-mail address or a phone number is needed")
+        return self
 
 
 class ResolveBody(_Body):
@@ -166,6 +186,12 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
             who, body.conv, decision=body.decision, offer=body.offer, accepted=body.accepted
         )
         return {"seq": await answered}
+
+    @router.post("/api/widget/callback")
+    async def callback(body: CallbackBody, authorization: Authorization = "") -> dict[str, int]:
+        who = await access(authorization)
+        wish = Wish(email=body.email, phone=body.phone, suits=body.suits, timezone=body.timezone)
+        return {"seq": await actions.ask_callback(who, body.conv, wish)}
 
     @router.post("/api/widget/resolve")
     async def resolve(body: ResolveBody, authorization: Authorization = "") -> dict[str, int]:

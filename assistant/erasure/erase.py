@@ -1,7 +1,7 @@
 """What is kept of a person, taken out again: on request (`erase_contact`), or because it is old (`erase_conversation`).
 
-Gone: name, address, customer number, messages of all sides, notes and comments, call-backs, message vectors, orders and returns,
-tokens. What stays is the log without anybody in it: decisions with their features, scores, outcomes and offers, under a new key that
+Gone: name, address, customer number, messages of all sides, notes and comments, call-backs, vectors, orders and returns, tokens.
+What stays is the log without anybody in it: decisions with their features, scores, outcomes and offers, under a new key that
 nobody can make again from a customer number. So every invariant of the log still holds, and a model may go on learning from it.
 """
 
@@ -33,6 +33,7 @@ from assistant.storage.tables import (
     orders,
     outcome,
     review,
+    scorecard,
     task,
     turn_job,
     turn_vector,
@@ -59,7 +60,7 @@ class Erased:
 
 
 def find_contact(connection: Connection, site_id: str, who: str) -> str:
-    """The contact that `who` names: an id of ours, a customer number of the shop, or an e-mail address.
+    """The contact that `who` names: an id of ours, a customer number of the shop, or an address left with us (e-mail, phone).
 
     Raises NotFound, and BadInput(`ambiguous`) naming the ids when several people gave this address.
     """
@@ -67,7 +68,13 @@ def find_contact(connection: Connection, site_id: str, who: str) -> str:
     query = select(contact.c.id).where(contact.c.site_id == site_id)
     found = list(connection.execute(query.where(named)).scalars())
     if not found:
-        found = list(connection.execute(query.where(contact.c.email == who).order_by(contact.c.id)).scalars())
+        left = (
+            select(conversation.c.contact_id)
+            .join(callback, callback.c.conversation_id == conversation.c.id)
+            .where(callback.c.site_id == site_id, (callback.c.email == who) | (callback.c.phone == who))
+        )
+        reached = (contact.c.email == who) | contact.c.id.in_(left)
+        found = list(connection.execute(query.where(reached).order_by(contact.c.id)).scalars())
     if not found:
         raise NotFound("there is no such contact", code="unknown_contact")
     if len(found) > 1:
@@ -132,7 +139,8 @@ def erase_conversation(connection: Connection, conversation_id: str, *, now: int
     for table in (turn_vector, turn_job):  # a turn that is under way has lost its lease with its row
         connection.execute(delete(table).where(table.c.conversation_id == conversation_id))
     connection.execute(update(task).where(task.c.conversation_id == conversation_id).values(comment=None))
-    connection.execute(update(review).where(review.c.conversation_id == conversation_id).values(comment=None))
+    for judged in (review, scorecard):
+        connection.execute(update(judged).where(judged.c.conversation_id == conversation_id).values(comment=None))
     _strip_log(connection, conversation_id)
     connection.execute(
         update(conversation)
@@ -166,7 +174,7 @@ def erase_older(connection: Connection, among: tuple[str, ...], *, site_id: str,
     return erased
 
 
-def _older(site_id: str, before: int) -> Select[tuple[str]]:
+def _older(site_id: str, before: int) -> Select[str]:
     return (
         select(conversation.c.id)
         .where(conversation.c.site_id == site_id, conversation.c.updated_at < before, conversation.c.head > 0)

@@ -120,6 +120,14 @@ class Snooze(Frame):
     until: Seq
 
 
+class CallbackReport(Frame):
+    """A call-back is taken, or was made: the contact was reached, or was not. Answer: done or refused (`gone`, `taken`)."""
+
+    t: Literal["callback"]
+    id: Ulid
+    result: Literal["take", "done", "not_reached"]
+
+
 class ReturnToBot(Frame):
     """Hand the conversation back to the assistant."""
 
@@ -180,6 +188,7 @@ DeskClientFrame = Annotated[
     | MentionsRead
     | Transfer
     | Snooze
+    | CallbackReport
     | ReturnToBot
     | TakeOver
     | Resolve
@@ -232,6 +241,25 @@ class TeamMember(Frame):
     languages: list[str] = Field(default_factory=list)
 
 
+class CallbackCard(Frame):
+    """Somebody who wants to be called back, and has left an address for it."""
+
+    id: Ulid
+    conv: Ulid
+    name: str
+    locale: str
+    email: str | None = None
+    phone: str | None = None
+    suits: str | None = None  # when, in the contact's words
+    timezone: str | None = None  # of the contact's browser
+    attempts: int = 0  # tried, and not reached
+    tried_at: int | None = None
+    agent: str | None = None  # who has taken it, or tried last
+    agent_id: str | None = None
+    taken: bool = False
+    at: int
+
+
 class Mention(Frame):
     """A note that speaks to the agent."""
 
@@ -272,6 +300,8 @@ class Desk(Frame):
     team: list[TeamMember] = Field(default_factory=list)  # everybody but the agent
     mentions: list[Mention] = Field(default_factory=list)  # unread ones first, then the newest
     mentions_unread: int = 0
+    callbacks: list[CallbackCard] = Field(default_factory=list)
+    callbacks_total: int = 0
 
 
 class DeskEv(Frame):

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from assistant.bus.hints import Bus
-from assistant.escalation import commands, mentions, presence
+from assistant.escalation import callbacks, commands, mentions, presence
 from assistant.escalation.commands import Moved, Said
 from assistant.escalation.frames import Presence
 from assistant.escalation.presence import Here
@@ -150,6 +150,14 @@ class Desk:
             lambda connection: mentions.mark_read(connection, who, conversation_id, now=now)
         ):
             self._deps.bus.publish(f"desk:{who.site_id}")
+
+    async def call_back(self, who: Agent, callback_id: str, result: callbacks.Result) -> None:
+        """A call-back is taken, or was made."""
+        now = self._deps.clock()
+        await self._deps.storage.write(
+            lambda connection: callbacks.report(connection, who, callback_id, result, now=now)
+        )
+        self._deps.bus.publish(f"desk:{who.site_id}")
 
     async def arrive(self, who: Agent) -> Here:
         """The agent opened a console."""

@@ -330,6 +330,9 @@ class Console:
                 await put(frames.DeskAck(cmid=cmid, conv=conv, dup=said.dup))
             case frames.MentionsRead(conv=conv):
                 await desk.read_mentions(who, conv)
+            case frames.CallbackReport(id=callback_id, result=result):
+                await desk.call_back(who, callback_id, result)
+                await put(frames.Done(command=frame.t))
             case frames.Transfer(conv=conv, assign_epoch=epoch):
                 moved = await desk.transfer(who, conv, epoch, to=frame.to, cmid=frame.cmid, text=frame.note)
                 await put(self._done(frame, moved.task.id, conv))

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from assistant.conversations.contacts import display_name as display_name
 from assistant.conversations.view import sender_kind
-from assistant.escalation import mentions, presence, store
+from assistant.escalation import callbacks, mentions, presence, store
 from assistant.escalation.frames import Desk, DeskNote, DeskScore, Presence, TaskCard, TeamMember
 from assistant.escalation.routing import order_key
 from assistant.escalation.sweeper import to_waiting
@@ -83,6 +83,7 @@ def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int
     not_to_me = (task.c.state == "queued") | ((task.c.state == "offered") & (task.c.offered_to != who.id))
     waiting = cards(connection, who.site_id, not_to_me, seen)
     others = cards(connection, who.site_id, task.c.state.in_(store.HELD) & (task.c.agent_id != who.id), seen)
+    to_call = callbacks.waiting(connection, who.site_id, now=now)
     return Desk(
         now=now,
         presence=presence.here(connection, who.id).seen_as(now),
@@ -96,6 +97,10 @@ def desk(connection: Connection, who: Agent, *, now: int, seen: Mapping[str, int
         team=[one for one in team(connection, who.site_id, now=now) if one.id != who.id],
         mentions=mentions.latest(connection, who),
         mentions_unread=mentions.unread_count(connection, who),
+        callbacks=to_call,
+        callbacks_total=len(to_call)
+        if len(to_call) < callbacks.MOST_LISTED
+        else callbacks.count(connection, who.site_id),
     )
 
 

@@ -81,8 +81,17 @@ def test_nothing_but_the_loader_is_fetched_before_the_chat_is_opened(demo: Demo,
     page.wait_for_timeout(1000)
     assert [url for url in asked if url.startswith(chat_origin(demo))] == [f"{chat_origin(demo)}/widget.js"]
     assert len(page.frames) == 1
-    chat.open()
-    assert any("/chat?site=demo" in url for url in asked)
+    chat.launcher.click()
+    expect(chat.field).to_be_focused()
+    expect(chat.frame.locator(".replies button").first).to_be_visible()
+    # What the printed report counts is all there is until the chat is touched.
+    paths = {
+        url.removeprefix(chat_origin(demo)).partition("?")[0] for url in asked if url.startswith(chat_origin(demo))
+    }
+    assert paths - {"/api/widget/session"} == {"/widget.js", "/chat", "/static/chat.js", "/static/chat.css"}
+    expect(chat.frame.locator(".footer select")).to_have_count(0)
+    page.keyboard.press("Tab")
+    expect(chat.frame.locator(".footer select")).to_be_visible()
 
 
 def test_the_page_cannot_look_into_the_chat(demo: Demo, open_page: Open) -> None:

@@ -33,6 +33,7 @@ STAFF: Final = answers(401, agent=200, supervisor=200, admin=200, foreign_agent=
 STAFF_OWN: Final = answers(401, agent=200, supervisor=200, admin=200, foreign_agent=403, foreign_supervisor=403)
 LEADS: Final = answers(401, agent=403, supervisor=200, admin=200, foreign_agent=403, foreign_supervisor=200)
 LEADS_OWN: Final = answers(401, agent=403, supervisor=200, admin=200, foreign_agent=403, foreign_supervisor=403)
+LEADS_NONE: Final = answers(401, agent=403, supervisor=404, admin=404, foreign_agent=403, foreign_supervisor=404)
 SHOPS: Final = answers(401, shop=200, other_shop=200)
 SHOP_OWN: Final = answers(401, shop=200, other_shop=404)  # a customer of this shop
 
@@ -97,6 +98,13 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("GET", "/api/review/reports/volume", LEADS, route="/api/review/reports/{name}"),
     Call("GET", "/api/review/reports/agents/export.csv", LEADS, route="/api/review/reports/{name}/export.csv"),
     Call("GET", "/api/review/audit", LEADS),
+    Call("GET", "/api/review/views", LEADS),
+    Call("POST", "/api/review/views", LEADS, {"name": "{cmid}", "filters": {"band": "high"}}),
+    Call("POST", "/api/review/views/{ulid}", LEADS_NONE, {"shared": True}, route="/api/review/views/{view}"),
+    Call("DELETE", "/api/review/views/{ulid}", LEADS_NONE, route="/api/review/views/{view}"),
+    Call("GET", "/api/review/scorecard", LEADS),
+    Call("POST", "/api/review/scorecard", LEADS, {"criteria": []}),
+    Call("POST", "/api/review/conversations/{conv}/scorecards", LEADS_OWN, {"points": {"tone": 2}}),
     Call("GET", "/api/review/models", LEADS),
     # of another champion than serves, so that nothing moves; two shops are served, so only an admin may
     Call(

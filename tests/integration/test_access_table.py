@@ -281,6 +281,7 @@ def desk_frame(kind: str, ids: Mapping[str, str]) -> dict[str, Any]:
         "mentions_read": about,
         "transfer": {**held, "cmid": said["cmid"]},
         "snooze": {**held, "until": now_ms() + 60_000},
+        "callback": {"id": ULID, "result": "done"},
         "return": held,
         "takeover": about,
         "resolve": {**held, "disposition": "solved"},

@@ -46,8 +46,9 @@ class ChatPage:
         return self.frame.locator("h1")
 
     def open(self) -> None:
-        """Opens the chat and waits until it is there with its later parts."""
+        """Opens the chat, touches it, and waits until it is there with its later parts."""
         self.launcher.click()
+        self.frame.locator("main").hover()
         self.frame.locator(".footer select").wait_for()
 
     def say(self, text: str) -> None:

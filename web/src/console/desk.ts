@@ -1,7 +1,7 @@
 // The desk's socket: drives the pure link machine, feeds frames into the store, sends commands.
 import { decode } from "../core/decode.ts";
 import { idleLink, linkStep, type Link, type LinkEffect, type LinkInput, type LinkTimer } from "../core/link.ts";
-import { deskServerFrameShapes, type DeskClientFrame, type DeskServerFrame } from "../protocol/gen.ts";
+import { deskServerFrameShapes, type CallbackReport, type DeskClientFrame, type DeskServerFrame } from "../protocol/gen.ts";
 import { ApiError, asApiError, type Api } from "../ui/api.ts";
 import type { Bundle } from "../ui/bundle.ts";
 import { cursor, threadOf, type Action, type Pending, type Presence, type State } from "./state.ts";
@@ -113,6 +113,11 @@ export class Desk {
 
   snooze(conv: string, assignEpoch: number, until: number): void {
     this.command("snooze", conv, { t: "snooze", conv, assign_epoch: assignEpoch, until });
+  }
+
+  /** A call-back is taken, or was made. */
+  callBack(id: string, result: CallbackReport["result"]): void {
+    this.command("callback", "call", { t: "callback", id, result });
   }
 
   resolve(conv: string, assignEpoch: number, disposition: string, comment: string): void {

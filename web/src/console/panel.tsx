@@ -8,6 +8,7 @@ import { useLoad, useNow } from "../ui/hooks.ts";
 import { useI18n, type I18n } from "../ui/i18n.tsx";
 import { Band, Button, Failed, IconButton, Kbd, Loading, Name, Section } from "../ui/parts.tsx";
 import { displayName, oneLine } from "../ui/text.ts";
+import { CallbackPanel } from "./callbacks.tsx";
 import { useConsole } from "./context.ts";
 import type { Thread } from "./state.ts";
 import { productText, type Suggested } from "./suggest.ts";
@@ -24,6 +25,7 @@ export function Panel({ thread, items, holds, onInsert, onPick }: {
   if (!bundle) return <Loading label={t("panel.loading")} lines={8} />;
   return (
     <>
+      <CallbackPanel conv={thread.conv} />
       <WhyAtRisk thread={thread} bundle={bundle} onPick={onPick} />
       <WhatToDo bundle={bundle} items={items} holds={holds} onInsert={onInsert} />
       <Customer bundle={bundle} />

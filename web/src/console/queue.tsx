@@ -6,6 +6,7 @@ import { useNow } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
 import { Band, Button, Empty, Loading, Name, cx } from "../ui/parts.tsx";
 import { oneLine } from "../ui/text.ts";
+import { Callbacks } from "./callbacks.tsx";
 import { useConsole, useDesk } from "./context.ts";
 
 /** Rows shown of a long section before the reader asks for more; the search reaches all of them. */
@@ -16,7 +17,7 @@ export function Queue({ onOpen }: { onOpen: () => void }) {
   const desk = useDesk((state) => state.desk);
   const selected = useDesk((state) => state.selected);
   if (!desk) return <Loading label={t("queue.loading")} lines={6} />;
-  const nothing = !desk.offered.length && !desk.mine.length && !desk.waiting.length && !desk.others.length;
+  const nothing = !desk.offered.length && !desk.mine.length && !desk.waiting.length && !desk.others.length && !desk.callbacks.length;
   return (
     <>
       {desk.offered.map((card) => <OfferCard key={card.task} card={card} onOpen={onOpen} />)}
@@ -26,6 +27,7 @@ export function Queue({ onOpen }: { onOpen: () => void }) {
         </Empty>
       )}
       <List title={t("queue.mine")} aside={`${desk.load}/${desk.capacity}`} cards={desk.mine} selected={selected} onOpen={onOpen} />
+      <Callbacks onOpen={onOpen} />
       <List title={t("queue.waiting")} aside={t(desk.waiting_total > desk.waiting.length ? "queue.first_by_value" : "queue.by_value", { n: desk.waiting.length, total: f.count(desk.waiting_total) })} cards={desk.waiting} selected={selected} onOpen={onOpen} />
       <List title={t("queue.others")} aside={String(desk.others.length)} cards={desk.others} selected={selected} onOpen={onOpen} />
     </>

@@ -205,9 +205,9 @@ function onFrame(state: State, frame: DeskServerFrame, now: number): State {
         return item && here ? { ...thread, pending: without(thread.pending, frame.cmid) } : thread;
       });
     case "done":
-      return { ...state, busy: notBusy(state.busy, frame.command, [frame.task, frame.conv]) };
+      return { ...state, busy: notBusy(state.busy, frame.command, [frame.task, frame.conv, "call"]) };
     case "refused": {
-      const next: State = { ...state, busy: notBusy(state.busy, frame.command, [frame.task, frame.conv]) };
+      const next: State = { ...state, busy: notBusy(state.busy, frame.command, [frame.task, frame.conv, "call"]) };
       if (frame.conv && frame.cmid) {
         const { cmid } = frame;
         return onThread(next, frame.conv, (thread) => ({

@@ -76,6 +76,13 @@ export interface AgentNote {
   mentions?: string[];
 }
 
+/** A call-back is taken, or was made: the contact was reached, or was not. Answer: done or refused (`gone`, `taken`). */
+export interface CallbackReport {
+  t: "callback";
+  id: string;
+  result: "take" | "done" | "not_reached";
+}
+
 /** Give an offered task back to the front of the queue. */
 export interface Decline {
   t: "decline";
@@ -182,7 +189,25 @@ export interface Watch {
   silent?: boolean;
 }
 
-export type DeskClientFrame = DeskHello | SetPresence | Watch | Unwatch | Accept | Decline | AgentMsg | AgentNote | MentionsRead | Transfer | Snooze | ReturnToBot | TakeOver | Resolve | DeskTyping | DeskSeen | DeskPing;
+export type DeskClientFrame = DeskHello | SetPresence | Watch | Unwatch | Accept | Decline | AgentMsg | AgentNote | MentionsRead | Transfer | Snooze | CallbackReport | ReturnToBot | TakeOver | Resolve | DeskTyping | DeskSeen | DeskPing;
+
+/** Somebody who wants to be called back, and has left an address for it. */
+export interface CallbackCard {
+  agent?: string | null;
+  agent_id?: string | null;
+  at: number;
+  attempts: number;
+  conv: string;
+  email?: string | null;
+  id: string;
+  locale: string;
+  name: string;
+  phone?: string | null;
+  suits?: string | null;
+  taken: boolean;
+  timezone?: string | null;
+  tried_at?: number | null;
+}
 
 /** End of the replay after `watch`: everything up to `head` has been sent. */
 export interface Caught {
@@ -201,6 +226,8 @@ export interface ContactSeen {
 /** The whole desk as this agent may see it, whenever it changes. */
 export interface Desk {
   t: "desk";
+  callbacks: CallbackCard[];
+  callbacks_total: number;
   capacity: number;
   load: number;
   mentions: Mention[];
@@ -376,9 +403,10 @@ export type DeskServerFrame = DeskReady | Desk | DeskEv | DeskScore | DeskNote |
 
 /** What `decode` checks of a DeskServerFrame: the fields of each frame by tag, and of what it holds by name. */
 export const deskServerFrameShapes = {
+  CallbackCard: "agent?:s,agent_id?:s,at:n,attempts:n,conv:s,email?:s,id:s,locale:s,name:s,phone?:s,suits?:s,taken:b,timezone?:s,tried_at?:n",
   caught: "conv:s,head:n",
   seen: "conv:s,seq:n",
-  desk: "capacity:n,load:n,mentions:*Mention,mentions_unread:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard,waiting_total:n",
+  desk: "callbacks:*CallbackCard,callbacks_total:n,capacity:n,load:n,mentions:*Mention,mentions_unread:n,mine:*TaskCard,now:n,offered:*TaskCard,others:*TaskCard,presence:s,team:*TeamMember,waiting:*TaskCard,waiting_total:n",
   ack: "cmid:s,conv:s,dup:b,seq?:n",
   drain: "after_ms:n",
   ev: "conv:s,ev:@Ev",

@@ -1,11 +1,9 @@
 /** The chat: header, banner, messages, composer, and a person always in reach. */
 import { wantsPerson } from "../core/chat/timeline.ts";
-import { waitOf } from "../core/chat/events.ts";
 import { cleanName } from "./safe.ts";
 import { Composer } from "./composer.tsx";
 import { useChat } from "./context.ts";
 import { later } from "./later.ts";
-import { comingLine } from "./lines.ts";
 import { Messages } from "./messages.tsx";
 
 export function App() {
@@ -32,15 +30,10 @@ export function App() {
 
 function Header() {
   const { state, said, toHost } = useChat();
-  const joined = state.events.findLast((ev) => ev.kind === "joined");
-  const called = state.events.findLast((ev) => ev.kind === "escalated");
-  const person = state.mode === "agent";
+  const { mode } = state;
+  const person = mode === "agent";
   const name = person ? cleanName(state.agent, said.t("a_person")) : said.t("name");
-  const sub = person
-    ? joined && said.t("joined_at", { time: said.time(joined.at) })
-    : state.mode === "waiting" && called && waitOf(called).position !== null
-      ? comingLine(said, called)
-      : said.t(state.mode === "waiting" ? "coming" : state.mode === "resolved" ? "closed" : "bot_sub");
+  const sub = mode === "bot" ? said.t("bot_sub") : mode === "resolved" ? said.t("closed") : later()?.personLine();
   return (
     <header>
       <span class={`avatar ${person ? "person" : ""}`} aria-hidden="true">

@@ -31,6 +31,8 @@ let shown = false;
 let gate: Chat["gate"] = null;
 let details: Parameters<Chat["enter"]>[0] | null = null;
 let redraw = () => {};
+/** Whether the contact has done anything here. */
+let touched = false;
 
 const client = chatClient(site, text(store.get("locale")) ?? query.get("locale") ?? "en", store);
 
@@ -126,8 +128,11 @@ function Root() {
   const { mode, agent } = state;
   const count = unread(state);
   const active = state.last > 0 && mode !== "resolved";
-  // Before it is needed, and again after each change should it have failed.
-  useEffect(() => fetchMore(redraw), [state.last, mode]);
+  // With the first touch, or where it is needed without one; again after each change should it have failed.
+  const needed = touched || gate || state.last || state.refused;
+  useEffect(() => {
+    if (needed) fetchMore(redraw);
+  }, [!needed, state.last, mode, state.online]);
   useEffect(() => {
     if (!state.session || !details) return;
     const { name, email } = details;
@@ -181,6 +186,16 @@ addEventListener("message", (event) => {
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.isComposing) toHost({ t: "close" });
 });
+
+for (const name of ["pointerover", "pointerdown", "keydown"])
+  addEventListener(
+    name,
+    () => {
+      touched = true;
+      redraw();
+    },
+    { once: true },
+  );
 
 document.addEventListener("visibilitychange", look);
 

@@ -1,6 +1,7 @@
 /** Where the contact writes; Enter sends, Shift+Enter breaks the line, and an input method's Enter is left alone. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "./context.ts";
+import { later } from "./later.ts";
 
 /** Code points that a message may have, and from where on the rest is counted down. */
 const MOST = 4000;
@@ -13,6 +14,7 @@ export const focusField = (): void => document.getElementById(FIELD)?.focus();
 
 export function Composer() {
   const { said, dispatch, draft, setDraft, say } = useChat();
+  const more = later();
   const field = useRef<HTMLTextAreaElement>(null);
   // Each key draws the field alone.
   const [, tick] = useState(0);
@@ -65,11 +67,7 @@ export function Composer() {
           send();
         }}
       />
-      {length > COUNTED && (
-        <span class={`left ${length > MOST ? "bad" : ""}`} role="status">
-          {said.t("left_over", { n: MOST - length })}
-        </span>
-      )}
+      {more && length > COUNTED && <more.Left count={MOST - length} />}
       <button type="submit" class="send" aria-label={said.t("send")} disabled={!ready}>
         ↑
       </button>

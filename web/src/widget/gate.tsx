@@ -12,7 +12,7 @@ export function Gate() {
   const notice = ownAddress(gate.privacy, page, origins);
   return (
     <form
-      class="gate"
+      class="form gate"
       onSubmit={(event) => {
         event.preventDefault();
         enter({ name: name.trim(), email: email.trim() });

@@ -2,6 +2,7 @@
 import { agentOf, waitOf } from "../core/chat/events.ts";
 import type { Ev } from "../protocol/gen.ts";
 import { cleanName } from "./safe.ts";
+import { useChat } from "./context.ts";
 import type { Said } from "./words.ts";
 
 /** "A person is coming · you are next · about 1 minute", as far as it is known. */
@@ -14,6 +15,16 @@ export function comingLine(said: Said, ev: Ev): string {
   return parts.join(" · ");
 }
 
+/** What the header says while a person is there, comes, or does not. */
+export function personLine(): string {
+  const { state, said } = useChat();
+  const last = (kind: string) => state.events.findLast((ev) => ev.kind === kind);
+  const [joined, called, nobody] = [last("joined"), last("escalated"), last("waiting")];
+  if (state.mode === "agent") return joined ? said.t("joined_at", { time: said.time(joined.at) }) : "";
+  if (nobody && nobody.seq > (called?.seq ?? 0)) return said.t("nobody");
+  return called ? comingLine(said, called) : said.t("coming");
+}
+
 /** What a system event says to the contact, or null for one that says nothing. */
 export function systemLine(said: Said, ev: Ev): string | null {
   const name = cleanName(agentOf(ev), said.t("a_person"));
@@ -22,6 +33,8 @@ export function systemLine(said: Said, ev: Ev): string | null {
       return comingLine(said, ev);
     case "waiting":
       return said.t("waiting");
+    case "callback":
+      return said.t("callback_kept");
     case "joined":
       return said.t("joined", { name });
     case "left":

@@ -5,7 +5,6 @@ import { type Delivery, type Item, openReplies, timeline } from "../core/chat/ti
 import type { Ev } from "../protocol/gen.ts";
 import { useChat } from "./context.ts";
 import { later } from "./later.ts";
-import { systemLine } from "./lines.ts";
 import { cleanName } from "./safe.ts";
 import { Text } from "./text.tsx";
 import type { Said } from "./words.ts";
@@ -21,6 +20,7 @@ export function Messages() {
   const first = state.events[0]?.seq ?? 0;
   const height = useRef({ first, height: 0 });
   const items = timeline(state);
+  const more = later();
 
   useLayoutEffect(() => {
     const box = log.current;
@@ -30,7 +30,7 @@ export function Messages() {
     else if (atEnd.current || state.outbox.length) box.scrollTop = box.scrollHeight;
     else setBehind(true);
     height.current = { first, height: box.scrollHeight };
-  }, [state.events, state.outbox, state.typing, state.part, state.mode]);
+  }, [state.events, state.outbox, state.typing, state.part, state.mode, more]);
 
   // A keyboard or a growing text field takes room: the newest message stays in sight.
   useEffect(() => {
@@ -52,15 +52,10 @@ export function Messages() {
   };
 
   const replies = openReplies(state);
-  const more = later();
   return (
     <div class="middle">
       <div class="log" role="log" aria-label={said.t("log")} tabIndex={0} ref={log} onScroll={scrolled}>
-        {state.more && (
-          <button type="button" class="line link" onClick={() => dispatch({ on: "older" })}>
-            {said.t("earlier")}
-          </button>
-        )}
+        {more && state.more && <more.Earlier />}
         {!items.length && state.loading === "none" && <Greeting />}
         {items.map((item) => (
           <Line key={item.key} item={item} said={said} />
@@ -72,17 +67,10 @@ export function Messages() {
         )}
         {(state.typing || state.loading === "newest") && !state.part && <TypingSign />}
         {replies && !state.typing && <Replies texts={quickReplies(replies)} />}
+        {more && <more.CallBack />}
         {state.mode === "resolved" && more && <more.Rating />}
       </div>
-      {behind && (
-        <button
-          type="button"
-          class="newest"
-          onClick={() => log.current?.scrollTo({ top: log.current.scrollHeight, behavior: "smooth" })}
-        >
-          ↓ {said.t("newest")}
-        </button>
-      )}
+      {more && behind && <more.Newest show={() => log.current?.scrollTo({ top: log.current.scrollHeight, behavior: "smooth" })} />}
     </div>
   );
 }
@@ -96,18 +84,10 @@ function Line({ item, said }: { item: Item; said: Said }) {
     case "products":
     case "offer":
       return <Message ev={ev} joined={item.joined} delivery={item.delivery} />;
-    case "escalated":
-      return (
-        <>
-          {ev.from === "contact" && <p class="line">{said.t("human_sent")}</p>}
-          <p class="line strong">{systemLine(said, ev)}</p>
-        </>
-      );
-    default: {
-      const line = systemLine(said, ev);
-      return line ? <p class="line">{line}</p> : null;
-    }
   }
+  // What happened is told in words that come later.
+  const more = later();
+  return more && <more.Happened ev={ev} />;
 }
 
 function Message({ ev, joined, delivery }: { ev: Ev; joined: boolean; delivery: Delivery | null }) {
@@ -135,23 +115,8 @@ function Message({ ev, joined, delivery }: { ev: Ev; joined: boolean; delivery: 
 }
 
 function OutgoingLine({ item, delivery }: Extract<Item, { is: "outgoing" }>) {
-  const { said, dispatch } = useChat();
-  const { cmid } = item;
-  const state =
-    delivery === "failed" ? (
-      <span class="meta bad" role="alert">
-        {said.t(item.error === "too_long" ? "failed_long" : "failed")} ·{" "}
-        <button type="button" onClick={() => dispatch({ on: "retry", cmid })}>
-          {said.t("retry")}
-        </button>{" "}
-        ·{" "}
-        <button type="button" onClick={() => dispatch({ on: "discard", cmid })}>
-          {said.t("discard")}
-        </button>
-      </span>
-    ) : (
-      <span class="meta">{said.t(delivery)}</span>
-    );
+  const { said } = useChat();
+  const more = later();
   return (
     <div class="message mine">
       {item.kind === "escalate" ? (
@@ -161,7 +126,7 @@ function OutgoingLine({ item, delivery }: Extract<Item, { is: "outgoing" }>) {
           <Text body={item.body} />
         </div>
       )}
-      {state}
+      {delivery !== "failed" ? <span class="meta">{said.t(delivery)}</span> : more && <more.NotSent item={item} />}
     </div>
   );
 }

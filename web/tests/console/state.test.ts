@@ -11,7 +11,7 @@ const card = (conv: string, extra: Partial<TaskCard> = {}): TaskCard => ({
   task: `t-${conv}`, conv, state: "assigned", name: conv, verified: true, locale: "en", reason: "high_risk", reasons: [], value_at_stake: 0, currency: "EUR",
   preview: "", preview_from: "contact", waiting_since: 0, assign_epoch: 1, unread: 0, ...extra,
 });
-const desk = (extra: Partial<Desk> = {}): Desk => ({ t: "desk", now: 1000, presence: "available", load: 0, capacity: 4, offered: [], mine: [], waiting: [], waiting_total: 0, others: [], team: [], mentions: [], mentions_unread: 0, ...extra });
+const desk = (extra: Partial<Desk> = {}): Desk => ({ t: "desk", now: 1000, presence: "available", load: 0, capacity: 4, offered: [], mine: [], waiting: [], waiting_total: 0, others: [], team: [], mentions: [], mentions_unread: 0, callbacks: [], callbacks_total: 0, ...extra });
 const bundle = (events: Ev[], extra: Partial<Bundle> = {}): Bundle => ({
   conversation: { id: CONV, epoch: "E", status: "escalated", holder: "bot", assign_epoch: 1, head: events.length, locale: "en", created_at: 0, mode: "waiting", band: null, risk: null, csat: null },
   task: null,

@@ -31,7 +31,7 @@ test("anything else is null, never an error", () => {
 });
 
 test("objects inside desk frames are checked too", () => {
-  const desk = { t: "desk", now: 1, presence: "away", load: 0, capacity: 3, offered: [], mine: [], waiting: [], waiting_total: 0, others: [], team: [], mentions: [], mentions_unread: 0 };
+  const desk = { t: "desk", now: 1, presence: "away", load: 0, capacity: 3, offered: [], mine: [], waiting: [], waiting_total: 0, others: [], team: [], mentions: [], mentions_unread: 0, callbacks: [], callbacks_total: 0 };
   const read = (value: unknown) => decode<DeskServerFrame>(deskServerFrameShapes, JSON.stringify(value));
   assert.deepEqual(read(desk), desk);
   assert.equal(read({ ...desk, waiting: [{ task: 1 }] }), null);
