@@ -23,6 +23,7 @@ from assistant.storage.tables import (
     outcome,
     review,
     score,
+    scorecard,
     task,
     wallet_entry,
 )
@@ -35,6 +36,7 @@ _LEFT_OUT: Final = frozenset(
         "contact_id",
         "customer_key",
         "agent_id",
+        "reviewer_id",
         "cmid",
         "epoch",
         "seed",
@@ -75,6 +77,7 @@ def build(connection: Connection, contact_id: str, *, site_id: str, now: int) ->
             ("decisions", decision, decision.c.seq),
             ("tasks", task, task.c.id),
             ("reviews", review, review.c.id),
+            ("scorecards", scorecard, scorecard.c.id),
         ):
             talk[name] = rows(select(table).where(table.c.conversation_id == talk["id"]).order_by(order))
     key = person["customer_key"]

@@ -31,6 +31,7 @@ TYPES: Final = frozenset(
         "inactive_60",
         "inactive_90",
         "review",
+        "scorecard",
         "label",
     }
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, select
 from assistant.errors import NotFound
 from assistant.escalation import view
 from assistant.escalation.store import TAKEN_OVER
-from assistant.review import model_reports
+from assistant.review import model_reports, scorecards
 from assistant.review.statistics import median, wilson
 from assistant.review.tables import LEAST, Period, Table
 from assistant.storage.tables import (
@@ -234,7 +234,7 @@ def offers(connection: Connection, site_id: str, period: Period) -> Table:
 
 
 def agents(connection: Connection, site_id: str, period: Period) -> Table:
-    """By agent: how many conversations, how fast, how they ended and were rated, and what became of suggestions."""
+    """By agent: how many conversations, how fast, how they ended and were rated, what became of suggestions, and the scorecards."""
     table = Table(
         (
             ("agent", "text"),
@@ -245,6 +245,8 @@ def agents(connection: Connection, site_id: str, period: Period) -> Table:
             ("saved_or_solved", "share"),
             ("csat", "rating"),
             ("suggestions_used", "share"),
+            ("scorecards", "count"),
+            ("quality", "share"),
         )
     )
     ratings = {row["id"]: row["csat"] for row in _conversations(connection, site_id, period)}
@@ -257,6 +259,7 @@ def agents(connection: Connection, site_id: str, period: Period) -> Table:
         )
     ):
         uses[row.agent_id][row.use] += 1
+    cards = scorecards.shares_by_agent(connection, site_id, since=period.since, until=period.until)
     by_agent = _grouped(
         (row for row in _tasks(connection, site_id, period) if row["agent_id"] is not None), lambda row: row["agent_id"]
     )
@@ -277,6 +280,8 @@ def agents(connection: Connection, site_id: str, period: Period) -> Table:
                 _share(sum(result in ("saved", "solved") for result in results), len(results)),
                 _mean(ratings.get(row["conversation_id"]) for row in rows),
                 _share(used["accepted"] + used["edited"], used.total()),
+                len(cards.get(person.id, ())),
+                _mean(cards.get(person.id, ())),
             ],
             agent=person.id,
             since=period.since,

@@ -15,7 +15,7 @@ from assistant.escalation.service import Desk, DeskDeps
 from assistant.identity import audit
 from assistant.identity.agents import Agent
 from assistant.identity.routes import AgentDeps, require_role
-from assistant.review import reports, search, spreadsheet, summary, transcripts
+from assistant.review import keeping_routes, reports, search, spreadsheet, summary, transcripts
 from assistant.review.search import Search
 from assistant.review.tables import Period, Table, period_of
 from assistant.review.transcripts import NewReview, Verdict
@@ -93,6 +93,7 @@ def filters(
     contact: Short = "",
     escalated: bool | None = None,
     offer: Literal["", "accepted", "declined"] = "",
+    outcome: Short = "",
     csat_max: Annotated[int | None, Query(ge=1, le=5)] = None,
     since: Annotated[int | None, Query(ge=0)] = None,
     until: Annotated[int | None, Query(ge=0)] = None,
@@ -111,6 +112,7 @@ def filters(
         contact=contact or None,
         escalated=escalated,
         offer=offer or None,
+        outcome=outcome or None,
         csat_max=csat_max,
         since=since,
         until=until,
@@ -247,7 +249,10 @@ def build_router(deps: DeskDeps) -> APIRouter:
         await _audit_export(deps, who, {"conversations": len(rows)})
         return _csv("conversations", spreadsheet.write(COLUMNS, ([row[column] for column in COLUMNS] for row in rows)))
 
-    return router
+    whole = APIRouter()
+    whole.include_router(router)
+    whole.include_router(keeping_routes.build_router(deps))
+    return whole
 
 
 async def _report(deps: DeskDeps, who: Agent, name: str, since: int | None, until: int | None) -> tuple[Period, Table]:

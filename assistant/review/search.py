@@ -25,6 +25,8 @@ Sort = Literal["recent", "risk", "uncertain"]
 
 MOST_WORDS: Final = 8
 LONGEST_QUERY: Final = 200
+# Outcomes that are 1 for those who did not come back and 0 for the others.
+ABSENCES: Final = frozenset({"inactive_30", "inactive_60", "inactive_90"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Search:
     contact: str | None = None
     escalated: bool | None = None  # whether a person was ever needed
     offer: Literal["accepted", "declined"] | None = None  # how some offer was answered
+    outcome: str | None = None  # a type of the log; of an absence only those who did stay away
     csat_max: int | None = None
     since: int | None = None
     until: int | None = None
@@ -120,8 +123,10 @@ def _where(dialect: str, site_id: str, search: Search) -> ColumnElement[bool]:
         of_it = _exists(task, true())
         conditions.append(of_it if search.escalated else ~of_it)
     if search.offer:
-        answer = "accept" if search.offer == "accepted" else "decline"
-        conditions.append(_exists(outcome, outcome.c.type == answer))
+        conditions.append(_came(site_id, outcome.c.type == ("accept" if search.offer == "accepted" else "decline")))
+    if search.outcome:
+        of_type = outcome.c.type == search.outcome
+        conditions.append(_came(site_id, and_(of_type, outcome.c.value > 0) if search.outcome in ABSENCES else of_type))
     if search.csat_max is not None:
         conditions.append(conversation.c.csat <= search.csat_max)
     if search.since is not None:
@@ -151,6 +156,14 @@ def _has_word(dialect: str, site_id: str, word: str) -> ColumnElement[bool]:
 def _forms(word: str) -> list[str]:
     """A word as a name may have it: beyond ASCII neither database can be trusted to know upper and lower case."""
     return [word] if word.isascii() else sorted({word, word.lower(), word.upper(), word.capitalize()})
+
+
+def _came(site_id: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Conversations of which, or of one of whose decisions, such an outcome is known."""
+    ours = and_(outcome.c.site_id == site_id, condition)
+    directly = select(outcome.c.conversation_id).where(ours, outcome.c.conversation_id.is_not(None))
+    decided = select(decision.c.conversation_id).join(outcome, outcome.c.decision_id == decision.c.id).where(ours)
+    return conversation.c.id.in_(union(directly, decided))
 
 
 def _exists(table: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:

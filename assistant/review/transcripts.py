@@ -17,6 +17,7 @@ from assistant.identity.agents import Agent
 from assistant.ids import new_id
 from assistant.outcomes import store as outcomes
 from assistant.policy.unusual import of_features
+from assistant.review import scorecards
 from assistant.storage.tables import agent, decision, outcome, review
 
 Verdict = Literal["right", "too_late", "not_needed", "wrong_action", "wrong_reason"]
@@ -78,7 +79,10 @@ class NewReview:
 def transcript(
     connection: Connection, conversation_id: str, *, site_id: str, now: int, render: Renderer
 ) -> dict[str, Any]:
-    """The bundle plus `decisions`, `outcomes` and `reviews`. Raises Forbidden for a conversation that is not the site's."""
+    """The bundle plus `decisions`, `outcomes`, `reviews`, `scorecards` and `speakers`, the agents who wrote there.
+
+    Raises Forbidden for a conversation that is not the site's.
+    """
     content = bundle.build(connection, conversation_id, site_id=site_id, now=now, render=render)
     made = bundle.decisions_of(connection, conversation_id)
     return content | {
@@ -88,6 +92,8 @@ def transcript(
         ],
         "outcomes": _outcomes(connection, conversation_id, [row["id"] for row in made], site_id),
         "reviews": _reviews(connection, conversation_id),
+        "scorecards": scorecards.cards_of(connection, conversation_id),
+        "speakers": scorecards.speakers(connection, conversation_id),
     }
 
 

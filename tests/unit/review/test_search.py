@@ -12,8 +12,9 @@ from sqlalchemy import insert, update
 from assistant.errors import BadInput
 from assistant.escalation import commands
 from assistant.ids import new_id
+from assistant.outcomes.store import record
 from assistant.review.search import Search, find
-from assistant.storage.tables import conversation, score
+from assistant.storage.tables import conversation, outcome, score
 
 
 def ids(shop: Any, limit: int = 50, **values: Any) -> list[str]:
@@ -71,6 +72,25 @@ def test_filters(shop: Any) -> None:
     assert set(ids(shop, locale="en")) == {plain, priced, held}
     assert ids(shop, since=shop.now + 1) == ids(shop, until=shop.now) == []
     assert ids(shop, contact=shop.conversation(plain)["contact_id"]) == [plain]
+
+
+def test_outcomes_of_a_conversation_and_of_its_decisions(shop: Any) -> None:
+    bought, left, stayed, plain = (shop.talk("x") for _ in range(4))
+
+    def came(conv: str, kind: str, value: float, **about: Any) -> None:
+        values = {"site_id": shop.site_id, "idempotency_key": new_id(), "ts_event": shop.now, "now": shop.now, **about}
+        shop.write(record, type=kind, source="system", value=value, **values)
+
+    came(bought, "purchase", 4200.0, conversation_id=bought)
+    for conv, value in ((left, 1.0), (stayed, 0.0)):
+        came(conv, "inactive_90", value, decision_id=shop.decide(conv, 1, "reply:a", []))
+    # As rows are that time has brought: they name the decision alone.
+    shop.write(lambda c: c.execute(update(outcome).where(outcome.c.type == "inactive_90").values(conversation_id=None)))
+    assert ids(shop, outcome="purchase") == [bought]
+    assert ids(shop, outcome="inactive_90") == [left]
+    assert ids(shop, outcome="refund") == []
+    assert len(ids(shop)) == 4
+    assert plain in ids(shop)
 
 
 def test_sorting_by_time_risk_and_uncertainty(shop: Any) -> None:
