@@ -166,6 +166,8 @@ def test_the_agent_table(shop: Any) -> None:
         "saved_or_solved": 0.8,
         "csat": 4.0,
         "suggestions_used": None,
+        "scorecards": 0,
+        "quality": None,
     }
     assert (second["agent"], second["taken"], second["csat"]) == ("Ben", 0, None)
 
