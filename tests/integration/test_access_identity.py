@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -150,15 +151,16 @@ async def test_a_shop_that_is_down_for_a_while_loses_nobody(server: Whole, shop:
 
 
 async def test_a_slow_shop_is_not_waited_for(server: Whole, shop: Documents) -> None:
+    over = threading.Event()
+
     def slow(*_: Any) -> Any:
-        time.sleep(5)
+        over.wait(60)
         return 200, {}, b"{}"
 
     shop.documents["/slow"] = slow
     trust(server, jwks_url=f"{shop.base}/slow")
-    started = time.monotonic()
-    assert await opened(server, signed(OLD)) == (503, "keys")
-    assert time.monotonic() - started < 4.5
+    assert await opened(server, signed(OLD)) == (503, "keys")  # while the shop still thinks
+    over.set()
 
 
 async def test_keys_may_stand_in_the_settings(server: Whole) -> None:
@@ -179,7 +181,7 @@ async def test_a_command_says_whose_keys_count(server: Whole, shop: Documents, t
         return await asyncio.to_thread(run)
 
     async def eventually(token: str, expected: tuple[int, str]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await opened(server, token) != expected:  # noqa: ASYNC110 - a server looks every second
                 await asyncio.sleep(0.2)
 

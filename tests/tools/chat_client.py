@@ -61,7 +61,7 @@ class Contact:
         """The ack or nack of `cmid`."""
         return await self.expect("ack", "nack", where=lambda frame: frame.get("cmid") == cmid)
 
-    async def expect(self, *types: str, where: Any = None, timeout_s: float = 5.0) -> Json:
+    async def expect(self, *types: str, where: Any = None, timeout_s: float = 15.0) -> Json:
         """The first frame of one of `types` for which `where` holds; others are kept for later."""
         for index, frame in enumerate(self.frames):
             if frame["t"] in types and (where is None or where(frame)):
@@ -73,14 +73,14 @@ class Contact:
                     return frame
                 self.frames.append(frame)
 
-    async def events(self, upto: int, timeout_s: float = 5.0) -> list[Json]:
+    async def events(self, upto: int, timeout_s: float = 15.0) -> list[Json]:
         """Events in the order they came, until the one with seq `upto`."""
         events: list[Json] = []
         while not events or events[-1]["seq"] < upto:
             events.append(await self.expect("ev", timeout_s=timeout_s))
         return events
 
-    async def closed(self, timeout_s: float = 5.0) -> tuple[int, str]:
+    async def closed(self, timeout_s: float = 15.0) -> tuple[int, str]:
         """Reads on until the server closes; the close code and reason."""
         try:
             async with asyncio.timeout(timeout_s):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -77,15 +76,13 @@ async def test_hints_and_signals_cross_between_workers(workers: list[Any]) -> No
         await contact.hello()
         await contact.message("hello")
         conv, other = contact.ready["conv"], workers[1].chat
-        waits = []
+        workers[0].chat.live.heads._interval_s = 60.0
+        await asyncio.sleep(2.2)  # the watcher has looked, and will not before a minute is over
         for n in range(10):
             reply = NewEvent("bot", "message", f"reply {n}")
             await other.storage.write(lambda connection, reply=reply: store.append(connection, conv, reply, now=1))
             other.deps.bus.publish(f"conv:{conv}")
-            started = time.monotonic()
-            await contact.events(n + 2)
-            waits.append(time.monotonic() - started)
-        assert sorted(waits)[5] < 0.5  # by the notice, not by looking every 2 s
+            await contact.events(n + 2, timeout_s=15)  # by the notice
         other.deps.bus.signal(f"conv:{conv}", {"t": "typing", "from": "agent", "on": True, "name": "Ana"})
         assert (await contact.expect("typing"))["name"] == "Ana"
 
@@ -104,9 +101,9 @@ async def test_notices_that_are_lost_are_made_up_for_within_two_seconds(workers:
             lambda connection: store.append(connection, conv, NewEvent("bot", "message", "late"), now=1)
         )
         deps.bus.publish(f"conv:{conv}")
-        started = time.monotonic()
-        await contact.events(2)
-        assert time.monotonic() - started < 2.6
+        await contact.events(
+            2, timeout_s=15
+        )  # by the watcher, which looks every 2 s: the connection alone would after 30
 
 
 async def test_a_worker_that_goes_away_hands_its_clients_over(workers: list[Any]) -> None:
