@@ -8,9 +8,9 @@ On a machine with few processors contacts, workers and database share them, and 
 `--share` each worker is held to that share of a processor, so that the workers are the narrow place, as they are where each has a
 processor to itself: what is then shown is whether the database and its locks let two workers do twice the work of one.
 `processor_ms_an_ack` says who works how much for an acknowledgement. From it follows `most_here`, for a quiet machine: a saturated
-worker gives an ack in its own processor time for one, and all together cannot give more than fits into the processors. Where that is
-below 1.7, the machine is too small to show more without `--share`, whatever the code. (On a busy machine two workers may show more:
-they get more of it than one.)
+worker gives an ack in its own processor time for one, and all together cannot give more than fits into the processors. Where that
+is below 1.7, the machine is too small to show more without `--share`, whatever the code. (On a busy machine two workers may show
+more: they get more of it than one.)
 """
 
 from __future__ import annotations
