@@ -47,6 +47,7 @@ from assistant.identity.sites import SiteDirectory
 from assistant.identity.trust import Identities
 from assistant.loop.routes import ModelDeps
 from assistant.loop.routes import build_router as models_router
+from assistant.loop.watch import DriftWatch
 from assistant.models import Models, bands_of
 from assistant.outcomes.maturity import Maturing
 from assistant.retrievers import SiteRetrievers
@@ -102,6 +103,7 @@ class Services:
     finder: Finder
     registry: CollectorRegistry  # what /metrics shows
     loop_watch: LoopWatch
+    drift_watch: DriftWatch
     parts: Parts
     nearness: Nearness | None
     chat: ChatDeps
@@ -201,6 +203,7 @@ def build_services(
         finder=finder,
         registry=registry if metrics_of_all is None else _shared(metrics_of_all),
         loop_watch=LoopWatch(registry),
+        drift_watch=DriftWatch(storage, clock, registry, None if isinstance(encoder, Unavailable) else encoder),
         parts=parts,
         nearness=nearness,
         chat=chat,
@@ -234,6 +237,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
         maturing = Maturing(services.storage, clock)
         others = [
             asyncio.create_task(_forever("maturing", maturing.run), name="maturing"),
+            asyncio.create_task(_forever("drift", services.drift_watch.run), name="drift"),
             asyncio.create_task(_forever("sweeper", sweeper.run), name="sweeper"),
             asyncio.create_task(_forever("loop_watch", services.loop_watch.run), name="loop_watch"),
             asyncio.create_task(_forever("access", access.run), name="access"),

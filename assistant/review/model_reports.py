@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection, and_, select
 
+from assistant.outcomes import streams
 from assistant.review.statistics import wilson
 from assistant.review.tables import DAY_MS, LEAST, Period, Table
 from assistant.storage.tables import decision, outcome, score
+from risk.adwin import changes
 
 BINS: Final = 10
 WEEK_MS: Final = 7 * DAY_MS
@@ -71,13 +74,25 @@ def calibration(connection: Connection, site_id: str, period: Period) -> Table:
 
 
 def drift(connection: Connection, site_id: str, period: Period) -> Table:
-    """By week: the mean score, the share unavailable, and the population stability index against the first week.
+    """By week: the mean score, the share unavailable, and the population stability index against the first week; changes that
+    ADWIN noticed in the stream of scores; what became known in the week, and changes noticed in that stream.
 
-    PSI = Σ (p − q) · ln(p / q) over tenths of the score, with half a count added to each so that it is finite; above 0.2 is
-    commonly read as a change that matters. Null for weeks with fewer than 50 scores.
+    Streams hold one value a conversation (`assistant.outcomes.streams`); `left` is the share of untreated customers whose 30 days
+    ended in the week without an order, null below 5. PSI = Σ (p − q) · ln(p / q) over tenths of the score, with half a count added
+    to each so that it is finite; above 0.2 is commonly read as a change that matters. Null for weeks with fewer than 50 scores.
     """
     table = Table(
-        (("week", "text"), ("scores", "count"), ("churn", "score"), ("unavailable", "share"), ("psi", "score"))
+        (
+            ("week", "text"),
+            ("scores", "count"),
+            ("churn", "score"),
+            ("unavailable", "share"),
+            ("psi", "score"),
+            ("changes", "count"),
+            ("labels", "count"),
+            ("left", "share"),
+            ("label_changes", "count"),
+        )
     )
     weeks: dict[int, list[float | None]] = {}
     rows = connection.execute(
@@ -87,6 +102,14 @@ def drift(connection: Connection, site_id: str, period: Period) -> Table:
     )
     for row in rows:
         weeks.setdefault((row.created_at - period.since) // WEEK_MS, []).append(row.churn)
+    spoken = streams.scores(connection, site_id, since=period.since, until=period.until)
+    known_labels = [
+        (at, value) for at, value, _ in streams.labels(connection, site_id, since=period.since, until=period.until)
+    ]
+    moved, turned = _noticed(spoken, period), _noticed(known_labels, period)
+    left: dict[int, list[float]] = {}
+    for at, value in known_labels:
+        left.setdefault((at - period.since) // WEEK_MS, []).append(value)
     base: Sequence[float] | None = None
     for number in range(-(-(period.until - period.since) // WEEK_MS)):
         scores = weeks.get(number, [])
@@ -103,11 +126,21 @@ def drift(connection: Connection, site_id: str, period: Period) -> Table:
                 sum(known) / len(known) if len(known) >= LEAST else None,
                 1 - len(known) / len(scores) if len(scores) >= LEAST else None,
                 index,
+                moved[number],
+                len(came := left.get(number, [])),
+                sum(came) / len(came) if len(came) >= LEAST else None,
+                turned[number],
             ],
             since=begins,
             until=min(begins + WEEK_MS, period.until),
         )
     return table
+
+
+def _noticed(stream: streams.Stream, period: Period) -> Counter[int]:
+    """How many changes of a stream were noticed in each week."""
+    found = changes([value for _, value in stream])
+    return Counter((stream[change.noticed][0] - period.since) // WEEK_MS for change in found)
 
 
 def psi(base: Sequence[float], now: Sequence[float]) -> float:
