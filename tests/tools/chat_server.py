@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import resource
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,7 +22,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from assistant import health
 from assistant.bus.choose import open_bus
@@ -37,8 +39,9 @@ from assistant.identity.keys import installation_secret
 from assistant.identity.sites import Site, SiteDirectory
 from assistant.settings import Settings
 from assistant.storage import migrate
-from assistant.storage.engine import Storage
+from assistant.storage.engine import Storage, Work
 from assistant.storage.guard import open_checked
+from assistant.storage.tables import event
 from tests.tools.chat_client import Contact, new_session
 
 SITE_KEY = "shop"
@@ -184,6 +187,44 @@ def _forget_cmids() -> None:
     ChatService.send = late  # type: ignore[method-assign]
 
 
+LAST_WORDS = "these are its last words"  # the message over which a server with a fail-point dies
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_before_commit() -> None:
+    """The event is in the transaction, which nobody commits."""
+    append = store.append
+
+    def fatal(connection: Connection, conversation_id: str, new: NewEvent, **how: Any) -> Appended:
+        appended = append(connection, conversation_id, new, **how)
+        if new.body == LAST_WORDS:
+            _die()
+        return appended
+
+    store.append = fatal
+
+
+def _die_after_commit() -> None:
+    """The event is stored; no ack leaves, and nobody is told of it."""
+    write = Storage.write
+
+    async def fatal(self: Storage, work: Work[Any]) -> Any:
+        value = await write(self, work)
+        if isinstance(value, Stored) and self.read_sync(_has_last_words):
+            _die()
+        return value
+
+    Storage.write = fatal  # type: ignore[method-assign]
+
+
+def _has_last_words(connection: Connection) -> bool:
+    return connection.execute(select(event.c.id).where(event.c.body == LAST_WORDS)).first() is not None
+
+
+FAIL_POINTS: dict[str, Callable[[], None]] = {"before_commit": _die_before_commit, "after_commit": _die_after_commit}
 BUGS: dict[str, Callable[[], None]] = {"forget_cmids": _forget_cmids}
 
 
@@ -193,6 +234,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--bug", choices=sorted(BUGS), help="seed a bug that the tests must notice")
+    parser.add_argument("--die", choices=sorted(FAIL_POINTS), help="where to be killed over a message of certain words")
     parser.add_argument("--descriptors", type=int, help="files and sockets that the process may have open")
     parser.add_argument("--strict-rate", action="store_true", help="the rates of production")
     arguments = parser.parse_args()
@@ -200,6 +242,8 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (arguments.descriptors, arguments.descriptors))
     if arguments.bug:
         BUGS[arguments.bug]()
+    if arguments.die:
+        FAIL_POINTS[arguments.die]()
     generous = {} if arguments.strict_rate else {"messages_per_10s": 100_000, "sockets_per_contact": 1000}
     chat = build(arguments.data_dir, port=arguments.port, **generous)
     options = {**server_options(), "log_level": "warning", "lifespan": "off"}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.tools.kill_run import kill_run, summary
+from tests.tools.chat_client import Contact, new_session
+from tests.tools.chat_server import LAST_WORDS, free_port
+from tests.tools.kill_run import ServerProcess, kill_run, summary
 
 pytestmark = pytest.mark.integration
 
@@ -16,6 +19,34 @@ async def test_kill_nine_under_load(tmp_path: Path) -> None:
     assert report.clean, summary(report)
     assert report.stored == report.sent >= report.acked > 20  # some learn from the log, not from an ack
     assert report.kills == 4
+
+
+@pytest.mark.parametrize(("point", "stored"), [("before_commit", False), ("after_commit", True)])
+async def test_killed_on_either_side_of_the_commit(tmp_path: Path, point: str, stored: bool) -> None:
+    """No ack comes in either case. What was not committed is gone and sent again; what was is known again, under its number."""
+    port, cmid = free_port(), str(uuid4())
+    doomed = ServerProcess(tmp_path, port, ("--die", point))
+    await doomed.start()
+    token = (await new_session(doomed.base))["token"]
+    async with Contact(doomed.base, token) as contact:
+        ready = await contact.hello()
+        assert (await contact.message("first"))["seq"] == 1
+        await contact.say({"t": "msg", "cmid": cmid, "body": LAST_WORDS})
+        assert (await contact.closed())[0] == 1006
+        assert [frame["t"] for frame in contact.frames if frame.get("cmid") == cmid] == []
+    await doomed.kill()
+    heir = ServerProcess(tmp_path, port)
+    await heir.start()
+    try:
+        async with Contact(heir.base, token) as contact:
+            again = await contact.hello(conv=ready["conv"], epoch=ready["epoch"], after=1)
+            assert (again["resumed"], again["head"]) == (True, 2 if stored else 1)
+            ack = await contact.message(LAST_WORDS, cmid)
+            assert (ack["t"], ack["seq"], ack["dup"]) == ("ack", 2, stored)
+            assert [(one["seq"], one["cmid"]) for one in await contact.events(2)] == [(2, cmid)]
+            assert (await contact.message("last"))["seq"] == 3
+    finally:
+        await heir.kill()
 
 
 async def test_the_run_notices_when_message_ids_are_not_unique(tmp_path: Path) -> None:
