@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
@@ -24,6 +25,8 @@ from retrieval.documents import Reason
 
 MOST_EXPORTED: Final = 10_000
 EXPORT_PAGE: Final = 500
+BREAK_MS: Final = 60_000  # not seen reading for so long: the next time is another reading
+MOST_READINGS: Final = 1_000
 COLUMNS: Final = (
     "id",
     "name",
@@ -120,6 +123,24 @@ def filters(
     )
 
 
+class Readings:
+    """Who reads which transcript at the moment, so that a page that refreshes itself is one reading. Of one worker."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def goes_on(self, who: str, conversation_id: str, now: int) -> bool:
+        """Whether this person was seen reading it a moment ago."""
+        return now - self._seen.get((who, conversation_id), -BREAK_MS) < BREAK_MS
+
+    def note(self, who: str, conversation_id: str, now: int) -> None:
+        """This person reads it now."""
+        self._seen[who, conversation_id] = now
+        self._seen.move_to_end((who, conversation_id))
+        while len(self._seen) > MOST_READINGS:
+            self._seen.popitem(last=False)
+
+
 Filters = Annotated[Search, Depends(filters)]
 
 
@@ -127,6 +148,7 @@ def build_router(deps: DeskDeps) -> APIRouter:
     """`/api/review/…`."""
     router = APIRouter(prefix="/api/review", tags=["review"])
     desk = Desk(deps)
+    readings = Readings()
     guard = require_role(AgentDeps(deps.storage, deps.bus, deps.clock, deps.settings), "supervisor", "admin")
 
     @router.get("/summary")
@@ -149,7 +171,8 @@ def build_router(deps: DeskDeps) -> APIRouter:
         return {"conversations": page.conversations, "next": page.next, "total": page.total}
 
     @router.get("/conversations/{conv}")
-    async def conversation(conv: UlidPath, request: Request) -> dict[str, Any]:
+    async def conversation(conv: UlidPath, request: Request, again: bool = False) -> dict[str, Any]:
+        """`again`: looked at without a break since this person opened it, which is one reading in the audit trail."""
         who = (await guard(request)).agent
         now = deps.clock()
         content = await deps.storage.read(
@@ -157,7 +180,9 @@ def build_router(deps: DeskDeps) -> APIRouter:
                 connection, conv, site_id=who.site_id, now=now, render=deps.render
             )
         )
-        await deps.storage.write(lambda connection: audit.note_read(connection, who.sender, conv, now=now))
+        if not (again and readings.goes_on(who.id, conv, now)):
+            await deps.storage.write(lambda connection: audit.note_read(connection, who.sender, conv, now=now))
+        readings.note(who.id, conv, now)
         return content | {"thresholds": deps.thresholds()}
 
     @router.post("/conversations/{conv}/reviews")

@@ -19,12 +19,13 @@ from assistant.errors import BadInput
 from assistant.escalation import view
 from assistant.escalation.bundle import last_dispositions
 from assistant.storage import fulltext
-from assistant.storage.tables import agent, contact, conversation, decision, event, outcome, score, task
+from assistant.storage.tables import agent, contact, conversation, decision, event, event_text, outcome, score, task
 
 Sort = Literal["recent", "risk", "uncertain"]
 
 MOST_WORDS: Final = 8
 LONGEST_QUERY: Final = 200
+AROUND: Final = 40  # characters of a message shown before a word that was found; twice as many behind it
 # Outcomes that are 1 for those who did not come back and 0 for the others.
 ABSENCES: Final = frozenset({"inactive_30", "inactive_60", "inactive_90"})
 
@@ -87,7 +88,11 @@ def find(connection: Connection, site_id: str, search: Search, *, cursor: str | 
     ).scalar_one()
     page = rows[:limit]
     following = _cursor(page[-1]) if len(rows) > limit else None
-    return Page(_lines(connection, site_id, page), following, int(total))
+    lines = _lines(connection, site_id, page)
+    where_found = _matches(connection, [row["id"] for row in page], search.words.split())
+    for line in lines:
+        line["match"] = where_found.get(line["id"])
+    return Page(lines, following, int(total))
 
 
 def _where(dialect: str, site_id: str, search: Search) -> ColumnElement[bool]:
@@ -151,6 +156,40 @@ def _has_word(dialect: str, site_id: str, word: str) -> ColumnElement[bool]:
         )
     )
     return conversation.c.id.in_(union(fulltext.conversations_with(dialect, word), theirs))
+
+
+def _matches(connection: Connection, ids: Sequence[str], words: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By conversation: the message in which the first of the words stands that stands in one, {seq, text}."""
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        missing = [one for one in ids if one not in found]
+        if not missing:
+            break
+        first = (
+            select(event_text.c.conversation_id, func.min(event_text.c.seq).label("seq"))
+            .where(
+                event_text.c.conversation_id.in_(missing),
+                event_text.c.text.contains(fulltext.fold(word), autoescape=True),
+            )
+            .group_by(event_text.c.conversation_id)
+            .subquery()
+        )
+        rows = connection.execute(
+            select(event.c.conversation_id, event.c.seq, event.c.body).join(
+                first, and_(event.c.conversation_id == first.c.conversation_id, event.c.seq == first.c.seq)
+            )
+        )
+        for row in rows:
+            found[row.conversation_id] = {"seq": row.seq, "text": snippet(row.body, word)}
+    return found
+
+
+def snippet(body: str, word: str) -> str:
+    """The part of a message around a word, on one line, at most about 140 characters."""
+    line = " ".join(body.split())
+    at = max(0, line.casefold().find(word.casefold()))
+    start, end = max(0, at - AROUND), at + len(word) + 2 * AROUND
+    return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
 
 
 def _forms(word: str) -> list[str]:

@@ -151,6 +151,7 @@ async def test_bad_questions_get_422(desk_server: Any, query: str) -> None:
 # Columns: nobody, agent, supervisor, admin. A pair is (own, foreign).
 EVERYBODY = (401, 200, 200, 200)
 SUPERVISORS = (401, 403, 200, 200)
+NO_VIEW = "01HZX0000000000000000000ZZ"
 ACCESS: list[tuple[str, str, tuple[int, int, int, int], bool]] = [
     ("GET", "/api/me", EVERYBODY, False),
     ("POST", "/api/desk/ticket", EVERYBODY, False),
@@ -167,9 +168,29 @@ ACCESS: list[tuple[str, str, tuple[int, int, int, int], bool]] = [
     ("GET", "/api/review/reports/volume", SUPERVISORS, False),
     ("GET", "/api/review/reports/agents/export.csv", SUPERVISORS, False),
     ("GET", "/api/review/audit", SUPERVISORS, False),
+    ("GET", "/api/review/views", SUPERVISORS, False),
+    ("POST", "/api/review/views", SUPERVISORS, False),
+    ("POST", f"/api/review/views/{NO_VIEW}", (401, 403, 404, 404), False),
+    ("DELETE", f"/api/review/views/{NO_VIEW}", (401, 403, 404, 404), False),
+    ("GET", "/api/review/scorecard", SUPERVISORS, False),
+    ("POST", "/api/review/scorecard", SUPERVISORS, False),
+    ("POST", "/api/review/conversations/{conv}/scorecards", SUPERVISORS, True),
 ]
 ROLES = ("agent", "supervisor", "admin")
-BODIES = {"reviews": {"verdict": "right"}, "notes": {"cmid": str(uuid4()), "body": "well done"}}
+
+
+def body_of(method: str, path: str) -> dict[str, Any] | None:
+    """What a call is sent with; a view has a new name each time."""
+    last = path.rsplit("/", 1)[1]
+    if method == "POST" and last == "views":
+        return {"name": str(uuid4()), "filters": {"band": "high"}}
+    return {
+        "reviews": {"verdict": "right"},
+        "notes": {"cmid": str(uuid4()), "body": "well done"},
+        "scorecard": {"criteria": []},
+        "scorecards": {"points": {"tone": 2}},
+        NO_VIEW: {"shared": True},
+    }.get(last)
 
 
 async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) -> None:
@@ -192,10 +213,8 @@ async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) ->
     async def ask(role: str, request: Any, csrf: str) -> None:
         for method, path, _, _ in ACCESS:
             for owner, ids in objects.items():
-                answer = await request(
-                    method, path.format(**ids), headers={"X-CSRF": csrf}, json=BODIES.get(path.rsplit("/", 1)[1])
-                )
-                answers[role, path, owner] = answer.status_code
+                answer = await request(method, path.format(**ids), headers={"X-CSRF": csrf}, json=body_of(method, path))
+                answers[role, f"{method} {path}", owner] = answer.status_code
                 texts.append(answer.text)
 
     for role in ROLES:
@@ -205,11 +224,12 @@ async def test_every_role_and_call_and_owner_is_as_declared(desk_server: Any) ->
             browser.http.cookies.clear()
             await ask("nobody", browser.http.request, "")
 
-    for _, path, allowed, has_owner in ACCESS:
+    for method, path, allowed, has_owner in ACCESS:
+        call = f"{method} {path}"
         for role, expected in zip(("nobody", *ROLES), allowed, strict=True):
-            assert answers[role, path, "own"] == expected, (role, path)
+            assert answers[role, call, "own"] == expected, (role, call)
             foreign_answer = 403 if has_owner and expected == 200 else expected
-            assert answers[role, path, "foreign"] == foreign_answer, (role, path, "foreign")
+            assert answers[role, call, "foreign"] == foreign_answer, (role, call, "foreign")
     assert canary not in "".join(texts)
 
 
@@ -222,7 +242,10 @@ async def test_every_call_of_the_desk_and_of_review_stands_in_the_table(desk_ser
     }
     declared = {(method, path.split("?")[0]) for method, path, _, _ in ACCESS}
     named = {
-        (method, path.replace("/volume", "/{name}").replace("/agents/export", "/{name}/export"))
+        (
+            method,
+            path.replace("/volume", "/{name}").replace("/agents/export", "/{name}/export").replace(NO_VIEW, "{view}"),
+        )
         for method, path in declared
     }
     assert routes - named == {("POST", "/api/login"), ("POST", "/api/logout")}
@@ -313,3 +336,70 @@ async def test_a_malformed_log_in_is_422(desk_server: Any, body: Any) -> None:
     async with desk_server.browser("anna") as browser:
         answer = await browser.http.post("/api/login", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_input")
+
+
+async def test_a_page_that_refreshes_itself_is_one_reading(desk_server: Any) -> None:
+    desk_server.hire("boss", "supervisor")
+    conv, other = desk_server.talk("hello"), desk_server.talk("hello")
+
+    async def readings(boss: Any) -> int:
+        entries = (await boss.get("/api/review/audit")).json()["entries"]
+        return sum(entry["action"] == "transcript_read" for entry in entries)
+
+    async with desk_server.browser("boss") as boss:
+        path = f"/api/review/conversations/{conv}"
+        await boss.get(path, again="true")  # whoever says so without having read it has begun to
+        assert await readings(boss) == 1
+        for _ in range(3):
+            await boss.get(path, again="true")
+            desk_server.offset_ms += 30_000
+        assert await readings(boss) == 1
+        await boss.get(f"/api/review/conversations/{other}", again="true")
+        assert await readings(boss) == 2
+        desk_server.offset_ms += 61_000
+        await boss.get(path, again="true")
+        assert await readings(boss) == 3
+        await boss.get(path)
+        assert await readings(boss) == 4
+
+
+async def test_saved_views_and_scorecards_over_http(desk_server: Any) -> None:
+    desk_server.hire("anna")
+    desk_server.hire("boss", "supervisor")
+    conv = desk_server.hold("anna", "hello")
+    desk_server.say(conv, "Hi", sender=f"agent:{desk_server.agents['anna']}")
+    async with desk_server.browser("boss") as boss:
+        made = await boss.post("/api/review/views", json={"name": " 退货 ", "filters": {"q": "退货"}, "shared": True})
+        view = made.json()["id"]
+        taken = await boss.post("/api/review/views", json={"name": "退货", "filters": {}})
+        assert (taken.status_code, taken.json()["code"]) == (409, "name_taken")
+        await boss.post(f"/api/review/views/{view}", json={"name": "Returns"})
+        (kept,) = (await boss.get("/api/review/views")).json()["views"]
+        assert (kept["name"], kept["filters"], kept["shared"], kept["own"]) == ("Returns", {"q": "退货"}, True, True)
+        gone = await boss.http.delete(f"/api/review/views/{view}", headers={"X-CSRF": boss.csrf})
+        assert gone.status_code == 200
+        assert (await boss.get("/api/review/views")).json()["views"] == []
+
+        criteria = (await boss.get("/api/review/scorecard")).json()
+        assert not criteria["own"]
+        assert all(one["title"]["en"] and one["title"]["zh"] for one in criteria["criteria"])
+        points = {one["id"]: one["most"] for one in criteria["criteria"]}
+        card = await boss.post(f"/api/review/conversations/{conv}/scorecards", json={"points": points, "comment": "好"})
+        assert card.json()["share"] == 1.0
+        transcript = (await boss.get(f"/api/review/conversations/{conv}")).json()
+        assert [(one["by"], one["agent"], one["comment"]) for one in transcript["scorecards"]] == [
+            ("Boss", "Anna", "好")
+        ]
+        for bad in (
+            {"points": {"tone": 99}},
+            {"points": {"tone": "2"}},
+            {"points": {}},
+            {"points": {"tone": 1}, "x": 1},
+        ):
+            assert (await boss.post(f"/api/review/conversations/{conv}/scorecards", json=bad)).status_code == 422
+        own = {"criteria": [{"id": "speed", "title": {"en": "Quick", "zh": ""}, "most": 4}]}
+        assert (await boss.post("/api/review/scorecard", json=own)).json()["own"]
+        refused = await boss.post(f"/api/review/conversations/{conv}/scorecards", json={"points": {"tone": 1}})
+        assert refused.json()["code"] == "unknown_criterion"
+        actions = [entry["action"] for entry in (await boss.get("/api/review/audit")).json()["entries"]]
+        assert {"scorecard", "scorecard_changed"} <= set(actions)

@@ -166,7 +166,22 @@ def test_a_line_says_what_the_list_shows(shop: Any) -> None:
         "escalated": True,
         "action_last": None,
         "preview": "two",
+        "match": None,
     }
+
+
+def test_a_line_shows_where_the_words_stand(shop: Any) -> None:
+    conv = shop.talk("Guten Tag", "The kettle " + "really " * 40 + "LEAKS badly", "ok")
+    named = shop.talk("nothing of it", contact_id=shop.customer("Leaks Lee"))
+    lines = shop.read(find, shop.site_id, Search(words="leaks"), cursor=None, limit=9).conversations
+    matches = {line["id"]: line["match"] for line in lines}
+    assert matches[conv]["seq"] == 2
+    assert "LEAKS badly" in matches[conv]["text"]
+    assert matches[conv]["text"].startswith("…")
+    assert len(matches[conv]["text"]) < 160
+    assert matches[named] is None, "found by name"
+    (both,) = shop.read(find, shop.site_id, Search(words="jonas kettle"), cursor=None, limit=9).conversations
+    assert both["match"]["text"].startswith("The kettle")
 
 
 def test_another_shops_conversations_are_never_found(shop: Any, other_shop: Any) -> None:

@@ -2,14 +2,15 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { useLatest, useLoad } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
-import { Logo } from "../ui/icons.tsx";
-import { cx } from "../ui/parts.tsx";
+import { Icon, Logo } from "../ui/icons.tsx";
+import { Button, COMMAND_KEY, Kbd, cx } from "../ui/parts.tsx";
 import { AccountMenu, type SignedIn } from "../ui/session.tsx";
 import { FigureTiles } from "./figures.tsx";
 import { Live } from "./live.tsx";
 import { TABS, readPlace, writePlace, type Place, type Tab } from "./place.ts";
 import { Audit } from "./audit.tsx";
 import { Models } from "./models.tsx";
+import { Palette } from "./palette.tsx";
 import { Reports } from "./reports.tsx";
 import { Transcripts } from "./transcripts.tsx";
 import type { Figures } from "./types.ts";
@@ -25,6 +26,16 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
   useEffect(() => {
     document.title = t("title");
   }, [t]);
+  const [finding, setFinding] = useState(false);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key.toLowerCase() !== "k" || !(event.metaKey || event.ctrlKey) || event.altKey || event.shiftKey || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      setFinding(true);
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
   const go = (tab: Tab) => (event: MouseEvent): void => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
@@ -43,6 +54,7 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
           <a class="navlink" href="/console">{t("nav.to_console")}</a>
         </nav>
         <span class="sp" />
+        <Button look="ghost" class="find-open" aria-label={t("palette.title")} onClick={() => setFinding(true)}><Icon name="search" /><span class="wide-only row"><Kbd>{COMMAND_KEY}</Kbd><Kbd>K</Kbd></span></Button>
         <AccountMenu agent={agent} logOut={logOut} />
       </header>
       <FigureTiles figures={figures} retry={reload} />
@@ -50,6 +62,7 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
       {place.tab === "transcripts" && <Transcripts api={api} place={place} setPlace={setPlace} />}
       {place.tab === "reports" && <Reports api={api} place={place} setPlace={setPlace} currency={figures.data?.offers.currency ?? "EUR"} />}
       {place.tab === "models" && <Models api={api} place={place} setPlace={setPlace} currency={figures.data?.offers.currency ?? "EUR"} />}
+      {finding && <Palette api={api} place={place} setPlace={setPlace} onClose={() => setFinding(false)} />}
       {place.tab === "audit" && <Audit api={api} place={place} setPlace={setPlace} />}
     </div>
   );

@@ -8,6 +8,7 @@ import { useI18n } from "../ui/i18n.tsx";
 import { Button, Choice, Section, cx } from "../ui/parts.tsx";
 import type { Driver } from "../ui/drivers.tsx";
 import { oneLine } from "../ui/text.ts";
+import { Scorecard } from "./scorecard.tsx";
 import type { DecisionRow, OutcomeRow, ReviewRow, Transcript } from "./types.ts";
 
 const VERDICTS = ["right", "too_late", "not_needed", "wrong_action", "wrong_reason"] as const;
@@ -28,6 +29,7 @@ export function Judgement({ api, data, chosen, choose, reload }: Props) {
   return (
     <>
       <ReviewForm key={chosen ?? "all"} api={api} data={data} decision={decision} whole={() => choose(null)} reload={reload} />
+      <Scorecard api={api} data={data} reload={reload} />
       <Why data={data} decision={decision} />
       <Outcomes data={data} />
       <Models decision={decision ?? data.decisions.findLast((one) => one.score !== null) ?? null} />

@@ -8,12 +8,14 @@ import { Icon } from "../ui/icons.tsx";
 import { Band, Button, Empty, Failed, Loading, Name, cx } from "../ui/parts.tsx";
 import { oneLine } from "../ui/text.ts";
 import { listQuery, withFilter, type Filter, type Place, type Sort } from "./place.ts";
+import { Views } from "./views.tsx";
 import type { AgentLine, Line, Page } from "./types.ts";
 
 const PAGE = 50;
 const REASONS = ["price", "delivery", "quality", "fit", "service", "trust", "account", "competitor"];
 const ACTIONS = ["reply", "clarify", "recommend", "offer", "escalate", "none"];
 const DISPOSITIONS = ["saved", "solved", "refunded", "lost", "follow_up", "spam"];
+const OUTCOMES = ["purchase", "refund", "complaint", "accept", "decline", "click", "return_visit", "unsubscribed", "inactive_30", "inactive_60", "inactive_90", "review", "scorecard"];
 /** Chips: a filter and the value that it sets. */
 const CHIPS: readonly (readonly [Filter, string, string])[] = [
   ["escalated", "true", "chip.escalated"], ["offer", "declined", "chip.declined"], ["csat_max", "2", "chip.low_csat"],
@@ -40,6 +42,14 @@ export function TranscriptList({ api, place, setPlace, lines }: {
     if (rested.trim() !== (place_.current.filters.q ?? "")) setPlace(withFilter(place_.current, "q", rested.trim() || null));
   }, [rested]);
 
+  // A saved view or the palette sets other words.
+  const words = place.filters.q ?? "";
+  const said = useRef(words);
+  useEffect(() => {
+    if (words !== said.current && words !== typed.trim()) setTyped(words);
+    said.current = words;
+  }, [words]);
+
   const extra = more?.of === search ? more : null;
   const shown = loaded.data ? [...loaded.data.conversations, ...(extra?.lines ?? [])] : [];
   const next = extra ? extra.next : loaded.data?.next ?? null;
@@ -56,6 +66,7 @@ export function TranscriptList({ api, place, setPlace, lines }: {
   return (
     <>
       <search class="find">
+        <Views api={api} place={place} setPlace={setPlace} />
         <label class="find-box">
           <Icon name="search" />
           <span class="hidden">{t("list.search")}</span>
@@ -63,6 +74,7 @@ export function TranscriptList({ api, place, setPlace, lines }: {
         </label>
         <div class="chips" role="group" aria-label={t("list.chips")}>
           <Chip on={place.sort === "uncertain"} set={(on) => setPlace({ ...place, sort: on ? "uncertain" : "recent" })}>{t("chip.uncertain")}</Chip>
+          {place.filters.contact && <Chip on set={() => setPlace(withFilter(place, "contact", null))}>{t("chip.contact")}</Chip>}
           {CHIPS.map(([name, value, label]) => (
             <Chip key={label} on={place.filters[name] === value} set={(on) => setPlace(withFilter(place, name, on ? value : null))}>{t(label)}</Chip>
           ))}
@@ -80,7 +92,7 @@ export function TranscriptList({ api, place, setPlace, lines }: {
       {loaded.data && shown.length === 0 && <Empty title={t(active ? "list.nothing" : "list.none")} icon="search">{t(active ? "list.nothing_text" : "list.none_text")}</Empty>}
       <ul aria-label={t("nav.transcripts")}>
         {shown.map((line) => (
-          <li key={line.id} class="it-item"><Item line={line} on={line.id === place.conv} onOpen={() => setPlace({ ...place, conv: line.id })} /></li>
+          <li key={line.id} class="it-item"><Item line={line} on={line.id === place.conv} words={place.filters.q ?? ""} onOpen={() => setPlace({ ...place, conv: line.id, at: line.match?.seq ?? null })} /></li>
         ))}
       </ul>
       {next && <div class="more"><Button look="ghost" busy={busy} onClick={loadMore}>{t("list.more")}</Button></div>}
@@ -95,7 +107,7 @@ function Chip({ on, set, children }: { on: boolean; set: (on: boolean) => void; 
 function Filters({ api, place, setPlace }: { api: Api; place: Place; setPlace: (place: Place) => void }) {
   const { t, word } = useI18n();
   const [agents] = useLoad("agents", (signal) => api.get<{ agents: AgentLine[] }>("/api/review/agents", signal));
-  const used = (["band", "reason", "status", "action", "agent", "disposition", "from", "to"] as const).some((name) => place.filters[name]);
+  const used = (["band", "reason", "status", "action", "agent", "disposition", "outcome", "from", "to"] as const).some((name) => place.filters[name]);
   const pick = (name: Filter, label: string, options: readonly (readonly [string, string])[]) => (
     <label class="pick">
       <span class="xs muted">{label}</span>
@@ -114,6 +126,7 @@ function Filters({ api, place, setPlace }: { api: Api; place: Place; setPlace: (
         {pick("action", t("filter.action"), ACTIONS.map((value) => [value, word("action", value)] as const))}
         {pick("status", t("filter.status"), ["open", "escalated", "resolved"].map((value) => [value, word("status", value)] as const))}
         {pick("disposition", t("filter.disposition"), DISPOSITIONS.map((value) => [value, word("disposition", value)] as const))}
+        {pick("outcome", t("filter.outcome"), OUTCOMES.map((value) => [value, word("outcome", value)] as const))}
         {pick("agent", t("filter.agent"), (agents.data?.agents ?? []).map((agent) => [agent.id, oneLine(agent.name, 60)] as const))}
         {(["from", "to"] as const).map((name) => (
           <label class="pick" key={name}>
@@ -132,7 +145,19 @@ function Filters({ api, place, setPlace }: { api: Api; place: Place; setPlace: (
   );
 }
 
-export function Item({ line, on, onOpen }: { line: Line; on: boolean; onOpen: () => void }) {
+/** A line of text with the words that were looked for marked in it. */
+export function Marked({ text, words }: { text: string; words: string }) {
+  return <bdi>{marked(oneLine(text, 160), words).map(([part, hit], i) => (hit ? <mark key={i}>{part}</mark> : part))}</bdi>;
+}
+
+/** The parts of a text, and whether one of the words stands there; whatever the case. */
+export function marked(text: string, words: string): [part: string, hit: boolean][] {
+  const wanted = words.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  if (wanted.length === 0) return text ? [[text, false]] : [];
+  return text.split(new RegExp(`(${wanted.join("|")})`, "giu")).map((part, i): [string, boolean] => [part, i % 2 === 1]).filter(([part]) => part !== "");
+}
+
+export function Item({ line, on, words: looked = "", onOpen }: { line: Line; on: boolean; words?: string; onOpen: () => void }) {
   const i18n = useI18n();
   const { t, f } = i18n;
   const now = useNow(60_000);
@@ -150,7 +175,7 @@ export function Item({ line, on, onOpen }: { line: Line; on: boolean; onOpen: ()
   return (
     <button type="button" class={cx("it", on && "on")} aria-current={on ? "true" : undefined} onClick={onOpen}>
       <span class="row"><span class="clip"><Name name={line.name} fallback={t("who.guest")} /></span><span class="sp" /><Band band={line.band} risk={line.risk} /></span>
-      {line.preview && <span class="sm clip it-preview"><bdi>{oneLine(line.preview, 140)}</bdi></span>}
+      {(line.match ?? line.preview) && <span class="sm clip it-preview"><Marked text={line.match?.text ?? line.preview ?? ""} words={looked} /></span>}
       <span class="xs clip it-more">{words.join(" · ")}</span>
       <span class="xs clip it-more num">{facts.map((fact, i) => <span key={i}>{i > 0 && " · "}<bdi>{fact}</bdi></span>)}</span>
     </button>

@@ -10,9 +10,14 @@ import { useI18n } from "../ui/i18n.tsx";
 import { Band, Empty, Failed, Loading, Name, SHAPES, Said, cx } from "../ui/parts.tsx";
 import { DecisionCard } from "./decision.tsx";
 import { TranscriptList } from "./list.tsx";
+import { useRepeat } from "./app.tsx";
+import { Whisper } from "./whisper.tsx";
 import type { Place } from "./place.ts";
 import { Judgement } from "./judgement.tsx";
 import type { DecisionRow, Line, Transcript } from "./types.ts";
+
+/** How often a conversation that goes on is read again. */
+const WATCH_MS = 5000;
 
 type Pane = "list" | "transcript" | "judgement";
 
@@ -21,9 +26,19 @@ export function Transcripts({ api, place, setPlace }: { api: Api; place: Place; 
   const { conv } = place;
   const [pane, setPane] = useState<Pane>(conv ? "transcript" : "list");
   const [chosen, setChosen] = useState<string | null>(null);
+  /** The transcript that was read last: to read it again is to go on reading. */
+  const opened = useRef<string | null>(null);
   const listed = useRef<readonly Line[]>([]);
-  const [loaded, reload] = useLoad(conv, (signal) => api.get<Transcript>(`/api/review/conversations/${encodeURIComponent(conv!)}`, signal));
+  const [loaded, reload] = useLoad(conv, (signal) => {
+    const again = opened.current === conv;
+    return api.get<Transcript>(`/api/review/conversations/${encodeURIComponent(conv!)}${again ? "?again=true" : ""}`, signal).then((data) => {
+      opened.current = conv;
+      return data;
+    });
+  });
   const shown = loaded.data?.conversation.id === conv ? loaded.data : null;
+  const goesOn = shown !== null && shown.conversation.status !== "resolved";
+  useRepeat(() => goesOn && reload(), WATCH_MS);
   useEffect(() => {
     setChosen(null);
     if (conv) setPane("transcript");
@@ -38,8 +53,8 @@ export function Transcripts({ api, place, setPlace }: { api: Api; place: Place; 
     const lines = listed.current;
     const at = lines.findIndex((line) => line.id === conv);
     if (event.key === "/") document.getElementById("find")?.focus();
-    else if (event.key === "j" && lines[at + 1]) setPlace({ ...place, conv: lines[at + 1]!.id });
-    else if (event.key === "k" && at > 0) setPlace({ ...place, conv: lines[at - 1]!.id });
+    else if (event.key === "j" && lines[at + 1]) setPlace({ ...place, conv: lines[at + 1]!.id, at: null });
+    else if (event.key === "k" && at > 0) setPlace({ ...place, conv: lines[at - 1]!.id, at: null });
     else return;
     event.preventDefault();
   });
@@ -60,7 +75,8 @@ export function Transcripts({ api, place, setPlace }: { api: Api; place: Place; 
         {!conv && <Empty title={t("transcript.choose")} icon="chat">{t("transcript.choose_text")}</Empty>}
         {conv && !shown && loaded.state !== "error" && <Loading label={t("loading")} lines={9} />}
         {conv && !shown && loaded.state === "error" && <Failed error={loaded.error} retry={reload} />}
-        {shown && <TranscriptView key={shown.conversation.id} data={shown} chosen={chosen} choose={setChosen} />}
+        {shown && <TranscriptView key={shown.conversation.id} data={shown} chosen={chosen} choose={setChosen} at={place.at} goesOn={goesOn} stale={loaded.state === "error"} ofContact={() => setPlace({ ...place, sort: "recent", filters: { contact: shown.contact.id } })} />}
+        {shown && goesOn && <Whisper key={`whisper ${shown.conversation.id}`} api={api} data={shown} reload={reload} />}
       </section>
       <section class="col right" aria-label={t("pane.judgement")}>
         {shown && <Judgement key={shown.conversation.id} api={api} data={shown} chosen={chosen} choose={setChosen} reload={reload} />}
@@ -69,7 +85,15 @@ export function Transcripts({ api, place, setPlace }: { api: Api; place: Place; 
   );
 }
 
-function TranscriptView({ data, chosen, choose }: { data: Transcript; chosen: string | null; choose: (id: string | null) => void }) {
+function TranscriptView({ data, chosen, choose, at, goesOn, stale, ofContact }: {
+  data: Transcript;
+  chosen: string | null;
+  choose: (id: string | null) => void;
+  at: number | null;
+  goesOn: boolean;
+  stale: boolean;
+  ofContact: () => void;
+}) {
   const i18n = useI18n();
   const { t } = i18n;
   const now = useNow(60_000);
@@ -92,6 +116,14 @@ function TranscriptView({ data, chosen, choose }: { data: Transcript; chosen: st
     });
   };
   const { contact, conversation } = data;
+  const show = (seq: number): void => {
+    const row = box.current?.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+    row?.scrollIntoView({ block: "center" });
+    row?.focus({ preventScroll: true });
+  };
+  useEffect(() => {
+    if (at !== null) show(at);
+  }, [at]);
   return (
     <div class="view" ref={box}>
       <header class="view-head">
@@ -101,13 +133,13 @@ function TranscriptView({ data, chosen, choose }: { data: Transcript; chosen: st
             {[conversation.locale, i18n.word("status", conversation.status), t("turns", { n: turnNumber(data.events, Infinity) }), t(`group.${contact.group}`), conversation.csat ? t("csat", { score: conversation.csat }) : ""].filter(Boolean).join(" · ")}
           </p>
         </div>
-        <a class="btn" href={`/console?conv=${conversation.id}`}>{t("transcript.in_console")}</a>
+        <div class="row wrap view-do">
+          {goesOn && <span class={cx("tag", stale ? "warn" : "good")} role="status">{t(stale ? "transcript.stale" : "transcript.live")}</span>}
+          <button type="button" class="btn" onClick={ofContact}>{t("transcript.of_contact")}</button>
+          <a class="btn" href={`/console?conv=${conversation.id}`}>{t("transcript.in_console")}</a>
+        </div>
       </header>
-      {points.length > 1 && <div class="view-curve"><RiskCurve points={points} thresholds={data.thresholds} moved={moved} height={84} onPick={(seq) => {
-        const row = box.current?.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
-        row?.scrollIntoView({ block: "center" });
-        row?.focus({ preventScroll: true });
-      }} /></div>}
+      {points.length > 1 && <div class="view-curve"><RiskCurve points={points} thresholds={data.thresholds} moved={moved} height={84} onPick={show} /></div>}
       <ol class="turns">
         {items.map((item) => {
           const decision = item.is === "ev" && item.ev.from === "contact" ? decisions.get(item.ev.seq) : undefined;

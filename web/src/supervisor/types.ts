@@ -38,6 +38,8 @@ export interface Line {
   escalated: boolean;
   action_last: string | null;
   preview: string | null;
+  /** The message in which one of the words stands. */
+  match?: { seq: number; text: string } | null;
 }
 
 export interface Page {
@@ -109,10 +111,41 @@ export interface ReviewRow {
   at: number;
 }
 
+export interface Criterion {
+  id: string;
+  title: { en?: string; zh?: string };
+  most: number;
+}
+
+export interface CardRow {
+  id: string;
+  by: string;
+  agent: string | null;
+  marks: (Criterion & { points: number })[];
+  share: number;
+  comment: string | null;
+  at: number;
+  /** Not replaced by a later one of the same reviewer. */
+  counts: boolean;
+}
+
+export interface SavedView {
+  id: string;
+  name: string;
+  filters: Record<string, string>;
+  shared: boolean;
+  own: boolean;
+  by: string;
+  updated_at: number;
+}
+
 export interface Transcript extends Bundle {
   decisions: DecisionRow[];
   outcomes: OutcomeRow[];
   reviews: ReviewRow[];
+  scorecards: CardRow[];
+  /** The agents who wrote, who did last first. */
+  speakers: { id: string; name: string }[];
 }
 
 export interface AgentLine {

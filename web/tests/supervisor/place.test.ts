@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drillPlace, listQuery, readPlace, withFilter, writePlace } from "../../src/supervisor/place.ts";
+import { drillPlace, listQuery, readPlace, sameSearch, searchOf, withFilter, withSearch, writePlace } from "../../src/supervisor/place.ts";
 
 const CONV = "01J00000000000000000000000";
 
 test("the address holds the whole place and gives it back", () => {
   const place = readPlace(`?tab=live&conv=${CONV}&q=broken+kettle&band=high&from=2026-05-01&sort=uncertain`);
-  assert.deepEqual(place, { tab: "live", report: null, days: 30, conv: CONV, sort: "uncertain", filters: { q: "broken kettle", band: "high", from: "2026-05-01" } });
+  assert.deepEqual(place, { tab: "live", report: null, days: 30, conv: CONV, at: null, sort: "uncertain", filters: { q: "broken kettle", band: "high", from: "2026-05-01" } });
   assert.deepEqual(readPlace(writePlace(place)), place);
 });
 
 test("what does not belong in an address is passed over", () => {
   const place = readPlace(`?tab=admin&conv=../../etc&sort=;drop&from=yesterday&q=${"x".repeat(500)}&unknown=1`);
-  assert.deepEqual(place, { tab: "transcripts", report: null, days: 30, conv: null, sort: "recent", filters: {} });
+  assert.deepEqual(place, { tab: "transcripts", report: null, days: 30, conv: null, at: null, sort: "recent", filters: {} });
   assert.equal(writePlace(place), "");
 });
 
@@ -36,4 +36,22 @@ test("a line of a report opens to the transcripts that it counts", () => {
   });
   assert.equal(place.tab, "transcripts");
   assert.deepEqual(place.filters, { escalated: "true", reason: "quality", from: "2026-05-01", to: "2026-05-02" });
+});
+
+test("a message of a transcript has an address", () => {
+  const place = readPlace(`?conv=${CONV}&at=7`);
+  assert.equal(place.at, 7);
+  assert.equal(readPlace(writePlace(place)).at, 7);
+  for (const at of ["0", "-1", "x", "1.5"]) assert.equal(readPlace(`?at=${at}`).at, null);
+});
+
+test("a saved view gives its search back, and only what belongs in one", () => {
+  const place = readPlace(`?q=退货&band=high&sort=uncertain&conv=${CONV}`);
+  const search = searchOf(place);
+  assert.deepEqual(search, { q: "退货", band: "high", sort: "uncertain" });
+  const opened = withSearch(readPlace("?tab=live&status=open"), { ...search, contact: "../x", tab: "audit" });
+  assert.deepEqual(opened, { ...readPlace(""), sort: "uncertain", filters: { q: "退货", band: "high" } });
+  assert.ok(sameSearch(search, place));
+  assert.ok(!sameSearch(search, withFilter(place, "band", null)));
+  assert.ok(!sameSearch({}, readPlace("")));
 });
