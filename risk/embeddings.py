@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -35,25 +35,52 @@ class CachedEncoder:
         """The wrapped encoder's fingerprint."""
         return self._encoder.fingerprint
 
+    def fill(self, texts: Iterable[str], progress: Callable[[int, int], None] | None = None) -> None:
+        """Encodes what is not remembered yet, without giving anything back."""
+        distinct = sorted(set(texts))
+        with closing(self._open()) as store:
+            missing = [text for text in distinct if self._remembered(store, _key(text)) is None]
+            for _ in self._encoded(store, missing, progress):
+                pass
+
     def lookup(self, texts: Iterable[str], progress: Callable[[int, int], None] | None = None) -> dict[str, Vector]:
         """A vector for each distinct text, float32 [d]. `progress(done, total)` is called as chunks are encoded."""
-        distinct = sorted(set(texts))
-        keys = {text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in distinct}
         found: dict[str, Vector] = {}
-        with closing(sqlite3.connect(self._path)) as store:
-            store.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
-            for text in distinct:
-                row = store.execute("SELECT value FROM vector WHERE key = ?", (keys[text],)).fetchone()
-                if row is not None and len(row[0]) == 4 * self.dim:
-                    found[text] = np.frombuffer(row[0], dtype=np.float32)
-            missing = [text for text in distinct if text not in found]
-            for start in range(0, len(missing), _CHUNK):
-                chunk = missing[start : start + _CHUNK]
-                vectors = np.ascontiguousarray(self._encoder.encode(chunk), dtype=np.float32)
-                rows = [(keys[text], vector.tobytes()) for text, vector in zip(chunk, vectors, strict=True)]
-                store.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", rows)
-                store.commit()
+        missing = []
+        with closing(self._open()) as store:
+            for text in sorted(set(texts)):
+                value = self._remembered(store, _key(text))
+                if value is None:
+                    missing.append(text)
+                else:
+                    found[text] = value
+            for chunk, vectors in self._encoded(store, missing, progress):
                 found.update(zip(chunk, vectors, strict=True))
-                if progress is not None:
-                    progress(min(start + _CHUNK, len(missing)), len(missing))
         return found
+
+    def _open(self) -> sqlite3.Connection:
+        store = sqlite3.connect(self._path)
+        store.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+        return store
+
+    def _remembered(self, store: sqlite3.Connection, key: bytes) -> Vector | None:
+        row = store.execute("SELECT value FROM vector WHERE key = ?", (key,)).fetchone()
+        return None if row is None or len(row[0]) != 4 * self.dim else np.frombuffer(row[0], dtype=np.float32)
+
+    def _encoded(
+        self, store: sqlite3.Connection, missing: Sequence[str], progress: Callable[[int, int], None] | None
+    ) -> Iterator[tuple[Sequence[str], Vector]]:
+        """Chunk by chunk, each remembered before the next."""
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+            vectors = np.ascontiguousarray(self._encoder.encode(chunk), dtype=np.float32)
+            rows = [(_key(text), vector.tobytes()) for text, vector in zip(chunk, vectors, strict=True)]
+            store.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", rows)
+            store.commit()
+            yield chunk, vectors
+            if progress is not None:
+                progress(min(start + _CHUNK, len(missing)), len(missing))
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -20,12 +21,16 @@ from assistant.commands.common import (
     storage_of,
 )
 from assistant.commands.models import REFUSED, AsOf, print_checks
-from assistant.loop import once
+from assistant.identity import sites
+from assistant.identity.keys import installation_secret
+from assistant.loop import filling, once
 from assistant.models import adopted
 from assistant.shop.rows import milliseconds
+from assistant.storage.migrate import current, upgrade
 from retrieval.encoders import load as load_encoder
 from risk.commands import progress, refusals
 from risk.dataset import files
+from risk.world.commands import simulate_app
 
 
 @plain_errors
@@ -54,14 +59,50 @@ def loop(
             horizon_days=horizon,
             seed=seed,
         )
-        added = once.ripen(storage, site_id, now)
-        dataset = once.take(storage, site_id, work, as_of=moment)
+        stages = once.Stages()
+        with stages.stage("mature"):
+            added = once.ripen(storage, site_id, now)
+        with stages.stage("take"):
+            dataset = once.take(storage, site_id, work, as_of=moment)
         err.print(f"{added} outcomes have matured; training set {dataset.name}", highlight=False)
         with progress() as report:
-            found = once.turn(dataset, work, report)
+            found = once.turn(dataset, work, report, stages)
     _say({"matured": added} | found, json)
     if not found["gate"]["passed"]:
         raise typer.Exit(REFUSED)
+
+
+@simulate_app.command("log")
+@plain_errors
+def simulate_log(
+    site: Annotated[str, typer.Option("--site", help="Key of the site; made when it is not there.")] = "made-up",
+    decisions: Annotated[
+        int, typer.Option("--decisions", min=1, max=10_000_000, help="The log holds at least so many afterwards.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Fills a site with two years of a made-up shop: conversations, decisions, orders and returns, to try the loop on.
+
+    The site must have no log of its own; database and site are made when they are not there.
+    """
+    settings = load_settings(data_dir)
+    if current(settings.url) is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        upgrade(settings.url)
+    with storage_of(settings) as storage:
+        if storage.read_sync(lambda connection: sites.find_site_by_key(connection, site)) is None:
+            storage.write_sync(lambda connection: sites.create(connection, key=site, name="Made up", now=now_ms()))
+        site_id, secret = site_id_of(storage, site), installation_secret(settings)
+        with progress() as report:
+            found = filling.fill(
+                storage, site_id, decisions=decisions, secret=secret, now=now_ms(), seed=seed, report=report
+            )
+    if json:
+        print_json(asdict(found))
+    else:
+        out.print(", ".join(f"{count:,} {name}" for name, count in asdict(found).items()), highlight=False)
 
 
 def _say(found: dict[str, Any], json: bool) -> None:

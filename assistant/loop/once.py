@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,28 +67,53 @@ def take(storage: Storage, site_id: str, settings: Settings, *, as_of: int) -> D
     )
 
 
-def turn(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
+class Stages:
+    """How long each stage took: wall time, and processor time of this process, in seconds."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times what is done inside."""
+        wall, processor = time.monotonic(), time.process_time()
+        try:
+            yield
+        finally:
+            spent = {"wall": time.monotonic() - wall, "processor": time.process_time() - processor}
+            self.took[name] = {kind: round(value, 2) for kind, value in spent.items()}
+
+
+def turn(dataset: Dataset, settings: Settings, report: Report, stages: Stages | None = None) -> dict[str, Any]:
     """Trains on a training set, gates, and files the report in its folder. A challenger that passes begins to shadow.
 
     Raises `DataRefused` when there is too little to learn from, `ExtraMissing` without the training extra.
     """
+    stages = stages or Stages()
     base_name = registry.pointer(settings.registry).champion
     base = artefact.load(settings.registry / base_name, encoder=settings.encoder.fingerprint)
     cached = CachedEncoder(settings.encoder, settings.cache)
-    model = _train(base, cached, dataset, settings, report)
-    publish(model, settings.registry)
-    verdict = gating.judge(
-        dataset,
-        settings.registry,
-        model.version,
-        settings.encoder,
-        cache=settings.cache,
-        limits=settings.limits,
-        report=report,
-    )
+    with stages.stage("encode"):
+        texts = (message.text for case in dataset.cases for message in case.conversation.messages)
+        cached.fill(texts, lambda done, total: report("encode", done, total))
+    with stages.stage("train"):
+        model = _train(base, cached, dataset, settings, report)
+        publish(model, settings.registry)
+    with stages.stage("gate"):
+        verdict = gating.judge(
+            dataset,
+            settings.registry,
+            model.version,
+            settings.encoder,
+            cache=settings.cache,
+            limits=settings.limits,
+            report=report,
+        )
     if verdict.passed:
         registry.challenge(settings.registry, model.version, reason=f"passed the gate on {dataset.name}", by="loop")
-    champion = registry.load(settings.registry / base_name, encoder_fingerprint=settings.encoder.fingerprint)
+    with stages.stage("review"):
+        champion = registry.load(settings.registry / base_name, encoder_fingerprint=settings.encoder.fingerprint)
+        look_at = _look_at(champion, [case for case in dataset.cases if not case.treated], cached, report)
     found = {
         "training_set": dataset.name,
         "counts": {
@@ -97,7 +124,8 @@ def turn(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]
         "challenger": model.version,
         "gate": verdict.as_json(),
         "shadows": verdict.passed,
-        "look_at": _look_at(champion, [case for case in dataset.cases if not case.treated], cached),
+        "look_at": look_at,
+        "seconds": stages.took,
     }
     (dataset.folder / REPORT).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return found
@@ -125,11 +153,11 @@ def _train(
     )
 
 
-def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder) -> dict[str, Any]:
+def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder, report: Report) -> dict[str, Any]:
     """Conversations for supervisors, by the champion, which has seen none of these labels."""
     lookup = cached.lookup(m.text for case in cases for m in case.conversation.messages)
     churn, last = [], []
-    for case in cases:
+    for done, case in enumerate(cases, start=1):
         state = champion.initial()
         for message in case.conversation.messages:
             state = champion.advance(state, lookup[message.text], message)
@@ -137,6 +165,8 @@ def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder)
                 vector = lookup[message.text]
         churn.append(champion.score(state, case.history, case.ended_at).churn)
         last.append(vector)
+        if done % 50 == 0 or done == len(cases):
+            report("review", done, len(cases))
     if not cases:
         return {"labels_odd": 0.0, "odd_by_chance": 0.0, "suspect": [], "unsure": []}
     scores, left = np.asarray(churn), np.asarray([case.left for case in cases])

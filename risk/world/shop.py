@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,17 +41,22 @@ def draw(customers: int, seed: int, report: Report | None = None) -> dict[Part, 
     """Both parts. A customer depends on the seed and on its number alone: a larger shop begins with the smaller one's people."""
     test = round(customers * TEST_SHARE)
     found: dict[Part, Shop] = {}
-    for place, part in enumerate(PARTS):
-        speech = speeches(part)
-        count = test if part == "test" else customers - test
-        lives = []
-        for number in range(count):
-            random = np.random.default_rng([seed, place, number])
-            lives.append(live(10_000 + number, f"{part}-{number}", speech, random))
-            if report is not None and (number + 1) % 100 == 0:
-                report(f"{part} customers", number + 1, count)
-        found[part] = Shop(part, tuple(lives))
+    for part in PARTS:
+        size = test if part == "test" else customers - test
+        drawn = []
+        for number, life in enumerate(islice(lives(part, seed), size), start=1):
+            drawn.append(life)
+            if report is not None and number % 100 == 0:
+                report(f"{part} customers", number, size)
+        found[part] = Shop(part, tuple(drawn))
     return found
+
+
+def lives(part: Part, seed: int) -> Iterator[Life]:
+    """The customers of a part, without end."""
+    speech, place = speeches(part), PARTS.index(part)
+    for number in count():
+        yield live(10_000 + number, f"{part}-{number}", speech, np.random.default_rng([seed, place, number]))
 
 
 def ceiling(shop: Shop, seed: int = 0) -> dict[str, Any]:
