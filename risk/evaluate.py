@@ -21,11 +21,15 @@ from risk.types import Vector
 def replay(
     scorer: ChampionScorer, floors: Floors, conversations: Sequence[Conversation], lookup: Mapping[str, Vector]
 ) -> dict[str, Readings]:
-    """Readings by the model and by both floors, step by step as they are served: a turn knows only what is before it."""
+    """Readings by the model and by both floors, step by step as they are served: a turn knows only what is before it.
+
+    Where no turn is labelled, the labels of whole conversations are read at their ends. Raises `DataRefused` without either.
+    """
+    alone = not any(level is not None for c in conversations for level in c.levels)
     rows: dict[str, list[tuple[Any, ...]]] = {"model": [], "tfidf": [], "surface": []}
     for number, conversation in enumerate(conversations):
         state = scorer.initial()
-        wanted = targets(conversation)
+        wanted = targets(conversation, alone=alone)
         for i, message in enumerate(conversation.messages):
             features = observe(state.text, message)[1]
             state = scorer.advance(state, lookup[message.text], message)
@@ -35,8 +39,10 @@ def replay(
             rows["model"].append((r.levels, r.dissatisfaction, r.ahead, r.whole, *wanted[i], number))
             for name, levels in floors.levels(message.text, features).items():
                 rows[name].append((levels, levels[0], levels[0], floors.closing, *wanted[i], number))
-    if not any(label[4] >= 0 for label in rows["model"]):
-        raise DataRefused("no customer message carries `satisfaction`: there is nothing to measure against")
+    if not rows["model"]:
+        raise DataRefused(
+            "neither a customer's message nor a conversation carries `satisfaction`: nothing to measure against"
+        )
     return {name: _readings(found) for name, found in rows.items()}
 
 
@@ -50,6 +56,8 @@ def conversation_figures(
 ) -> dict[str, Any]:
     """`{n, accuracy, …, early_warning, baselines}`: the model beside its floors, each figure with a 95 % interval."""
     chosen = {name: r.turns_only() if turns_only else r for name, r in readings.items()}
+    if not len(chosen["model"].truth):
+        raise DataRefused("no message carries `satisfaction`: without --turns-only the conversations' own are measured")
     figures = measure(chosen["model"], seed=seed)
     figures["early_warning"] = table(chosen["model"], alarms, seed)
     floors = {name: measure(r, seed=seed) for name, r in chosen.items() if name != "model"}

@@ -33,6 +33,7 @@ SEED = 20260901
 # Shares of customers' turns that reach a band: what a service team can look at, not a property of the model.
 ELEVATED_SHARE, HIGH_SHARE = 0.30, 0.10
 EVEN_ODDS = 0.5
+LEAST_CONVERSATIONS = 10  # with labelled messages: each fold has two then
 CONVERSATION_PARTS = ("conversation.", "heads.", "lexical.", "floor.", "reasons.")
 
 Report = Callable[[str, int, int], None]  # stage, done, total
@@ -70,9 +71,20 @@ def _conversation_training() -> Any:
 
 
 def _labelled(paths: Sequence[Path]) -> list[conversation_data.Conversation]:
+    """Conversations that something can be learnt from. Raises `DataRefused`."""
     conversations = conversation_data.read(paths)
-    if not any(level is not None for c in conversations for level in c.levels):
+    found = [{level for level in c.levels if level is not None} for c in conversations]
+    several, levels = sum(map(bool, found)), set[int]().union(*found)
+    if not levels:
         raise DataRefused("no message carries `satisfaction`: there is nothing to learn from")
+    if several < LEAST_CONVERSATIONS:
+        raise DataRefused(
+            f"{several} conversations with labelled messages are too few to learn from: it takes {LEAST_CONVERSATIONS}"
+        )
+    if len(levels) < 2:
+        raise DataRefused(
+            f"every labelled message has the same `satisfaction`, {levels.pop()}: there is nothing to tell apart"
+        )
     return conversations
 
 

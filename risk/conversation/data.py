@@ -94,7 +94,11 @@ def _conversation(raw: Any, line: int) -> Conversation:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig") as file
+        ):
             for line, text in enumerate(file, start=1):
                 if text.strip():
                     yield line, text

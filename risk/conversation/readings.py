@@ -21,12 +21,15 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def targets(conversation: Conversation) -> list[tuple[int, int, int]]:
-    """For each message (level, ahead, whole), −1 where there is none; `whole` stands at the last contact message."""
+def targets(conversation: Conversation, *, alone: bool = False) -> list[tuple[int, int, int]]:
+    """For each message (level, ahead, whole), −1 where there is none; `whole` stands at the last contact message.
+
+    A label of the whole without labelled turns is another task (and another scale) than a closing rating: it only counts when
+    it stands `alone`, in data where no turn is labelled.
+    """
     ahead = upcoming(conversation.levels)
     last = max((i for i, m in enumerate(conversation.messages) if m.role == "contact"), default=-1)
-    # a label of the whole without labelled turns is another task (and another scale) than a closing rating
-    closing = conversation.level if any(level is not None for level in conversation.levels) else None
+    closing = conversation.level if alone or any(level is not None for level in conversation.levels) else None
     return [
         (
             -1 if level is None else level,

@@ -82,7 +82,8 @@ def figures(
 def _at(histories: Mapping[str, History], as_of: int, horizon_days: int, seed: int, report: Report) -> dict[str, Any]:
     _, end = span(histories)
     if as_of + horizon_days * DAY > end + DAY:
-        raise DataRefused(f"the transactions end before the {horizon_days} days after --as-of are over")
+        last = datetime.fromtimestamp(end / 1000, UTC).date().isoformat()
+        raise DataRefused(f"the transactions end on {last}, before the {horizon_days} days after --as-of are over")
     past = {name: known for name, history in histories.items() if (known := until(history, as_of)).orders}
     if not past:
         raise DataRefused("nobody had bought anything by --as-of")

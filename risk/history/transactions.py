@@ -66,12 +66,26 @@ def _parse_time(text: str) -> int:
             except ValueError:
                 continue
         else:
-            raise
+            raise ValueError(
+                f"{text!r} is no time that is understood: write 2025-03-31 or 2025-03-31 14:05:00"
+            ) from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+def _number(row: Mapping[str, str], name: str, missing: float) -> float:
+    """Raises ValueError for anything but a finite number."""
+    text = row.get(name) or missing
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is a number, not {text!r}")
+    return value
+
+
 def _columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
-    lower = {name.strip().lstrip("\ufeff").lower(): i for i, name in enumerate(header)}
+    lower = {name.strip().lower(): i for i, name in enumerate(header)}
     places: dict[str, int] = {}
     for name, guesses in COLUMNS.items():
         wanted = (mapping[name].lower(),) if name in mapping else guesses
@@ -92,9 +106,9 @@ def _columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
 def _opened(path: Path) -> Iterator[TextIO]:
     plain = path.suffix != ".gz"
     with (
-        path.open(encoding="utf-8", newline="")
+        path.open(encoding="utf-8-sig", newline="")
         if plain
-        else gzip.open(path, "rt", encoding="utf-8", newline="") as file
+        else gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file
     ):
         yield file
 
@@ -112,7 +126,10 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
     try:
         with _opened(path) as file:
             rows = csv.reader(file)
-            places = _columns(next(rows, []), mapping)
+            header = next(rows, None)
+            if header is None:
+                raise DataRefused(f"{path.name} is empty")
+            places = _columns(header, mapping)
             times: dict[str, int] = {}
             for line, row in enumerate(rows, start=2):
                 get = {name: row[i].strip() if i < len(row) else "" for name, i in places.items()}
@@ -122,10 +139,8 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
                 at = times.get(stamp)
                 if at is None:
                     at = times[stamp] = _parse_time(stamp)
-                quantity = float(get.get("quantity") or 1)
-                amount = float(get["amount"]) if get.get("amount") else quantity * float(get.get("price") or 0)
-                if not (math.isfinite(quantity) and math.isfinite(amount)):
-                    raise ValueError("quantity, price and amount are numbers")
+                quantity = _number(get, "quantity", 1)
+                amount = _number(get, "amount", 0) if get.get("amount") else quantity * _number(get, "price", 0)
                 order = get.get("order") or f"{get['customer']}@{stamp}"
                 back = (order[:1].upper() == "C" and order[1:].isdigit()) or amount < 0 or quantity < 0
                 baskets = (returned if back else bought).setdefault(get["customer"], {})
@@ -139,6 +154,8 @@ def read(path: Path, mapping: Mapping[str, str], progress: Callable[[int], None]
                         setattr(basket, f"{name}_at", _parse_time(get[name]))
                 if progress is not None and line % 20_000 == 0:
                     progress(line)
+    except UnicodeDecodeError as broken:
+        raise DataRefused(f"{path.name} is not UTF-8: save it as UTF-8 and try again") from broken
     except ValueError as broken:
         raise DataRefused(str(broken), line=line) from broken
     except (OSError, EOFError, zlib.error, csv.Error) as broken:

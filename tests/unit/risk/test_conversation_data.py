@@ -112,3 +112,9 @@ def test_what_everybody_writes_makes_nobody_a_copy() -> None:
     said = [f"a button that many customers press, number {n}" for n in range(3)]
     made = [_talk(f"t{n}", f"c{n}", *said) for n in range(80)]
     assert len(set(folds(made, 5, seed=1))) == 5
+
+
+def test_a_byte_order_mark_is_taken_for_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "talks.jsonl"
+    path.write_text('{"id": "a", "messages": [{"role": "customer", "text": "hi"}]}\n', encoding="utf-8-sig")
+    assert [c.id for c in read([path])] == ["a"]

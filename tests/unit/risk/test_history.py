@@ -204,8 +204,30 @@ def test_drivers_add_up_to_the_raw_logit(transactions_file: Path) -> None:
 def test_what_is_no_amount_is_refused_with_its_line(tmp_path: Path, row: str) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"customer,at,price,quantity\n1,2025-01-01,3,1\n1,2025-02-01,{row}\n")
-    with pytest.raises(DataRefused, match=r"line 3: .* numbers"):
+    with pytest.raises(DataRefused, match=r"line 3: .* is a number, not"):
         transactions.read(path, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "t.csv is empty"),
+        ("customer,at,amount\n1,2020-01-01,3\n".encode("utf-16"), "is not UTF-8"),
+        (b"customer,at,amount\n1,yesterday,3\n", "line 2: 'yesterday' is no time"),
+        (b"customer,at,amount\n", "no purchase"),
+    ],
+)
+def test_what_is_no_file_of_transactions_is_refused_in_words(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataRefused, match=said):
+        transactions.read(path, {})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('"customer","at","amount"\n1,2020-01-01,3\n', encoding="utf-8-sig")
+    assert list(transactions.read(path, {})) == ["1"]
 
 
 def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:

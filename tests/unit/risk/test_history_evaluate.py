@@ -106,7 +106,7 @@ def test_the_future_changes_no_prediction(sparse_file: Path) -> None:
 @pytest.mark.parametrize(
     ("day", "horizon", "why"),
     [
-        ("2024-12-20", 30, "end before"),
+        ("2024-12-20", 30, "end on 2024-12-25, before"),
         ("2020-01-01", 30, "nobody"),
         ("2024-02-01", 30, "span"),
         ("2024-06-01", 180, "span"),

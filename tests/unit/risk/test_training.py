@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from risk.commands import evaluate_app, train_app
 from risk.conversation import data as conversation_data
 from risk.conversation import train as conversation_train
 from risk.embeddings import CachedEncoder
-from risk.evaluate import replay
+from risk.errors import DataRefused
+from risk.evaluate import conversation_figures, replay
 from risk.scorer import ChampionScorer, floors_of
 
 runner = CliRunner()
@@ -162,3 +164,42 @@ def test_a_bad_horizon_is_named(transactions_file: Path, tmp_path: Path, horizon
     )
     assert result.exit_code == 2
     assert "horizon" in result.stderr
+
+
+def _talks(path: Path, count: int, level: int | None = None, whole: int | None = None) -> Path:
+    """Conversations of two messages, labelled as asked; levels go round where `level` is −1."""
+    rows: list[dict[str, Any]] = []
+    for number in range(count):
+        messages: list[dict[str, Any]] = [{"role": "customer", "text": f"order {number}{n}?"} for n in range(2)]
+        for n, message in enumerate(messages if level is not None else []):
+            message["satisfaction"] = level if level != -1 else (number + n) % 3
+        rows.append({"id": str(number), "language": "en", "messages": messages})
+        if whole is not None:
+            rows[-1]["satisfaction"] = (number + whole) % 3
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("count", "level", "said"),
+    [(12, None, "no message carries"), (12, 1, "the same `satisfaction`, 1"), (3, -1, "3 conversations .* too few")],
+)
+def test_nothing_is_trained_where_nothing_can_be_learnt(
+    tmp_path: Path, encoder: CachedEncoder, count: int, level: int | None, said: str
+) -> None:
+    with pytest.raises(DataRefused, match=said):
+        training.train_conversations([_talks(tmp_path / "talks.jsonl", count, level)], encoder)
+
+
+def test_ratings_of_whole_conversations_are_measured_where_no_turn_is_rated(
+    tmp_path: Path, artefact: Artefact, scorer: ChampionScorer, encoder: CachedEncoder
+) -> None:
+    conversations = conversation_data.read([_talks(tmp_path / "talks.jsonl", 12, whole=0)])
+    lookup = encoder.lookup(m.text for c in conversations for m in c.messages)
+    readings = replay(scorer, floors_of(artefact), conversations, lookup)
+    assert readings["model"].truth.tolist() == [c.level for c in conversations]
+    figures = conversation_figures(readings, scorer.bands.alarms)
+    assert figures["n"] == 12
+    assert figures["early_warning"][0]["dr"]["value"] is None
+    with pytest.raises(DataRefused, match="--turns-only"):
+        conversation_figures(readings, scorer.bands.alarms, turns_only=True)
