@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from risk.cold_start import ColdStart
@@ -73,6 +73,39 @@ def _interval(data: Mapping[str, Any]) -> str:
     return "The interval covers the calibration of the history and a third of the conversation's shift either way"
 
 
+def _tuned(layers: Sequence[Mapping[str, Any]]) -> str:
+    """What was learnt on top of a model that was there before, and of whom."""
+    lines = []
+    for layer in layers:
+        start = f"- {layer['numbers']:,} numbers on top of `{layer['base']}`"
+        if layer["how"] == "private":
+            lines.append(
+                f"{start}, learnt privately of {layer['people']:,} people: **ε = {layer['epsilon']:g} at δ = {layer['delta']:g}** for a person"
+                f" (DP-SGD: noise {layer['noise']:g} × clip {layer['clip']:g}, sampling rate {layer['sample_rate']:g}, {layer['steps']} steps;"
+                f" accountant {layer['accountant']}). Nothing else in this model was made of their conversations: no word, no figure, no threshold."
+                " The noise is kept nowhere, so this cannot be trained again to the same numbers."
+            )
+        else:
+            shops = "; ".join(
+                f"`{s['name']}` (sha256 `{s['sha256'][:16]}…`), {s['people']:,} people, {s['turns']:,} turns"
+                for s in layer["shops"]
+            )
+            lines.append(
+                f"{start}, averaged over {len(layer['shops'])} shops in {layer['rounds']} rounds: {shops}. No promise of privacy."
+            )
+    return "\n".join(
+        [
+            "## Tuned",
+            "",
+            "Only these numbers differ from the model below; its figures are from before. Budgets ε of several layers add up where they learnt of the same people.",
+            "",
+            *lines,
+            "",
+            "",
+        ]
+    )
+
+
 def write(
     *, name: str, encoder: str, metrics: Mapping[str, Any], data: Mapping[str, Any], cold_start: ColdStart, seed: int
 ) -> str:
@@ -89,7 +122,7 @@ employment, or any decision about a person without a person.
 
 {_meeting(data, metrics, cold_start)}
 
-## Learnt from
+{_tuned(conversations["tuned"]) if "tuned" in conversations else ""}## Learnt from
 
 {sources}
 

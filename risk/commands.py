@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -88,7 +89,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (RiskError, EncoderMissing) as refused:
-        _screen.print(f"[red]{type(refused).__name__}[/red]: {refused}", soft_wrap=True, highlight=False)
+        _screen.print(f"[red]{type(refused).__name__}[/red]: {escape(str(refused))}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from refused
 
 

@@ -1,0 +1,1 @@
+"""A shop's own layer on a frozen conversation model: learnt privately, or by several shops together."""
