@@ -140,14 +140,38 @@ def adopt(registry: Path) -> None:
     if (registry / POINTER).is_file():
         return
     registry.mkdir(parents=True, exist_ok=True)
-    shipped = champion_folder(SHIPPED)
-    for source in (shipped, bands_path(shipped)):
-        target = registry / source.name
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, target)
-    promote(registry, shipped.name, reason="shipped with this version")
+    promote(registry, take_shipped(registry), reason="shipped with this version")
+
+
+def shipped() -> str:
+    """The model that this version of the product brings along."""
+    return champion_folder(SHIPPED).name
+
+
+def take_shipped(registry: Path) -> str:
+    """Copy the shipped model and its bands into a registry; its name. It serves nobody by that."""
+    source = champion_folder(SHIPPED)
+    bands = bands_path(source)
+    shutil.copyfile(bands, registry / bands.name)
+    aside = registry / f".{source.name}.taking"
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(source, aside)
+    shutil.rmtree(registry / source.name, ignore_errors=True)
+    aside.rename(registry / source.name)
+    return source.name
+
+
+def remove(registry: Path, version: str) -> None:
+    """Delete a model and its bands. Its moves stay in the journal. Raises `ArtefactRefused` for one that the pointer names."""
+    names = pointer(registry)
+    if version in (names.champion, names.challenger, names.before):
+        raise ArtefactRefused(f"{version} serves, challenges, or is where a roll-back leads")
+    folder = registry / version
+    if version not in versions(registry):
+        raise ArtefactRefused(f"there is no model {version} in {registry.name}")
+    (folder / artefact.MANIFEST).unlink()  # from now on it is none, whatever happens to the rest
+    shutil.rmtree(folder)
+    bands_path(folder).unlink(missing_ok=True)
 
 
 def _check(registry: Path, version: str) -> None:

@@ -35,12 +35,14 @@ from assistant.errors import StaywellError
 from assistant.identity import audit
 from assistant.identity.keys import installation_secret
 from assistant.loop.skew import measure
+from assistant.models import registry_of
 from assistant.outcomes.check import check
 from assistant.outcomes.export import Form, What, export
 from assistant.settings import Settings
 from assistant.shop.rows import milliseconds
 from assistant.storage.migrate import current, head
 from assistant.turns.ports import Unavailable
+from risk import registry
 
 SHOWN = 20  # findings that are printed
 
@@ -155,6 +157,14 @@ def _skew(services: Services) -> Iterator[dict[str, str]]:
     yield {"part": "served", "state": "good" if found.sound else "wrong", "detail": detail}
 
 
+def _shipped(settings: Settings) -> Iterator[dict[str, str]]:
+    """Whether the product brings a model that the installation's own registry has not seen: it does not follow by itself."""
+    folder = registry_of(settings)
+    if (folder / registry.POINTER).is_file() and registry.shipped() not in registry.versions(folder):
+        detail = f"this version ships {registry.shipped()}: `staywell models take`, then `staywell models gate`"
+        yield {"part": "model", "state": "degraded", "detail": detail}
+
+
 def _look(settings: Settings) -> Any:
     def finding(part: str, state: str, detail: str) -> dict[str, str]:
         return {"part": part, "state": state, "detail": detail}
@@ -174,6 +184,7 @@ def _look(settings: Settings) -> Any:
         degraded = services.degraded
         for part, good in (("encoder", services.inference.fingerprint[:12]), ("model", services.inference.model)):
             yield finding(part, "degraded" if part in degraded else "good", degraded.get(part, good))
+        yield from _shipped(settings)
         indices = {part: why for part, why in degraded.items() if part.startswith("index")}
         for part, why in indices.items():
             yield finding("index", "degraded", f"{part.partition(':')[2]}: {why}")

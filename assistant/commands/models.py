@@ -54,8 +54,9 @@ def list_models(data_dir: DataDir = None, json: Json = False) -> None:
         names = registry.pointer(folder)
         rows = [_line(folder, version, names) for version in registry.versions(folder)]
     moves = registry.journal(folder)[-10:]
+    shipped = {"version": registry.shipped(), "here": registry.shipped() in registry.versions(folder)}
     if json:
-        print_json({"registry": str(folder), "models": rows, "journal": moves})
+        print_json({"registry": str(folder), "models": rows, "journal": moves, "shipped": shipped})
         return
     table = Table("model", "serves as", "gate", "AUC of history", "encoder", title=str(folder))
     for row in rows:
@@ -64,6 +65,8 @@ def list_models(data_dir: DataDir = None, json: Json = False) -> None:
     out.print(table)
     for move in moves:
         out.print(move["at"], move["what"], move["version"], move["reason"], move["by"], highlight=False, markup=False)
+    if not shipped["here"]:
+        out.print(f"this version ships {shipped['version']}: staywell models take", style="yellow", highlight=False)
 
 
 def _line(folder: Path, version: str, names: registry.Pointer) -> dict[str, Any]:
@@ -82,6 +85,40 @@ def _line(folder: Path, version: str, names: registry.Pointer) -> dict[str, Any]
         "history_auc": figure if isinstance(figure, float) else None,
         "encoder": model.encoder_name,
     }
+
+
+@models_app.command("take")
+@plain_errors
+def take(data_dir: DataDir = None, json: Json = False) -> None:
+    """Copies the model that this version of the product ships into the registry, for the gate. It serves nobody by that."""
+    folder = adopted(load_settings(data_dir))
+    with refusals():
+        here = registry.shipped() in registry.versions(folder)
+        version = registry.shipped() if here else registry.take_shipped(folder)
+        champion = registry.pointer(folder).champion
+    if json:
+        print_json({"version": version, "taken": not here})
+        return
+    out.print(f"{version} {'was here already' if here else 'is in the registry now'}", highlight=False)
+    if champion != version:
+        out.print(f"next: staywell models gate {version} --site SITE", highlight=False)
+
+
+@models_app.command("prune")
+@plain_errors
+def prune(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many of them stay, the newest.")] = gating.KEPT,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Removes models that went before the gate and never served, but the newest. The journal stays."""
+    folder = adopted(load_settings(data_dir))
+    with refusals():
+        gone = gating.prune(folder, keep=keep)
+    if json:
+        print_json({"removed": gone})
+    else:
+        out.print(f"removed: {', '.join(gone) or 'none'}", highlight=False)
 
 
 @models_app.command("show")

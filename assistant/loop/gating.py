@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from retrieval.documents import Encoder
 from risk import gate, registry
@@ -13,6 +13,8 @@ from risk.dataset import evidence, files
 from risk.dataset.split import split
 from risk.embeddings import CachedEncoder
 from risk.errors import ArtefactRefused
+
+KEPT: Final = 5  # models kept that the gate has judged and that never served
 
 Report = Callable[[str, int, int], None]
 
@@ -69,6 +71,27 @@ def verdict_of(folder: Path, version: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def prune(folder: Path, *, keep: int = KEPT) -> list[str]:
+    """Removes models that went before the gate and never served, but the newest `keep`; their names.
+
+    Kept are champion, challenger and the one that a roll-back leads to, every model that has served (decisions name it), the one
+    that the product ships, and what nobody has put before the gate. The journal stays as it is.
+    """
+    names = registry.pointer(folder)
+    served = {str(move.get("champion")) for move in registry.journal(folder)}
+    kept = served | {names.champion, names.challenger, names.before, registry.shipped()}
+    judged = [
+        (verdict_path(folder, version).stat().st_mtime_ns, version)
+        for version in registry.versions(folder)
+        if version not in kept and verdict_path(folder, version).is_file()
+    ]
+    gone = [version for _, version in sorted(judged)[: max(0, len(judged) - keep)]]
+    for version in gone:
+        registry.remove(folder, version)
+        verdict_path(folder, version).unlink(missing_ok=True)
+    return gone
 
 
 def may_serve(folder: Path, version: str) -> bool:

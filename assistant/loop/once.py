@@ -44,6 +44,7 @@ class Settings:
     horizon_days: int = 90
     seed: int = 0
     limits: gate.Limits | None = None
+    keep: int = gating.KEPT  # models that went before the gate and never served
 
 
 def ripen(storage: Storage, site_id: str, now: int) -> int:
@@ -125,6 +126,7 @@ def turn(dataset: Dataset, settings: Settings, report: Report, stages: Stages | 
         "gate": verdict.as_json(),
         "shadows": verdict.passed,
         "look_at": look_at,
+        "pruned": gating.prune(settings.registry, keep=settings.keep),
         "seconds": stages.took,
     }
     (dataset.folder / REPORT).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
