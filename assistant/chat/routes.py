@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Request, WebSocket
+from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from assistant.chat import nudges
 from assistant.chat.actions import ContactActions
 from assistant.chat.connection import Connection, monotonic_ms
 from assistant.chat.live import Live
@@ -157,6 +159,20 @@ def build_router(deps: ChatDeps, live: Live) -> APIRouter:
         if current is not None:
             answer["conv"] = {name: current[name] for name in ("id", "epoch", "head", "status")}
         return answer
+
+    @router.post("/api/widget/nudge")
+    async def nudge(request: Request, origin: Annotated[str | None, Header()] = None) -> JSONResponse:
+        """Called by the shop's page itself, not from our frame: answered to pages of the site's alone."""
+        body = nudges.read_body(await request.body())
+        site = await deps.sites.by_key(body.site)
+        ours = site.origins | frozenset(deps.settings.origins)
+        if origin is not None and normalise_origin(origin) not in ours:
+            raise Forbidden("this origin may not ask", code="origin")
+        wait_ms = _wait_ms(live, request)
+        if wait_ms:
+            raise RateLimited("too many questions from this address", after_ms=wait_ms)
+        headers = {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin is not None else {})
+        return JSONResponse(await nudges.speak_first(deps, site, body), headers=headers)
 
     @router.get("/api/widget/history")
     async def history(

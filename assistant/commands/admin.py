@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import orjson
 import typer
 from sqlalchemy import Connection, select
 
+from assistant.commands import site_settings
 from assistant.commands.common import (
     DataDir,
     Json,
     SiteKey,
+    json_file,
     load_settings,
     now_ms,
     out,
@@ -37,6 +38,8 @@ from assistant.storage.tables import agent, site
 from retrieval import playbook
 
 site_app = typer.Typer(help="Shops served by this installation.", no_args_is_help=True)
+site_app.command("hours")(site_settings.set_hours)
+site_app.command("proactive")(site_settings.set_proactive)
 agent_app = typer.Typer(help="Agents, supervisors and admins.", no_args_is_help=True)
 
 
@@ -184,7 +187,7 @@ def set_site(
     if jwks_url is not None or jwks is not None:
         check_url(jwks_url, settings)
         identity = identity_settings(
-            jwks_url=jwks_url, jwks=None if jwks is None else _json_file(jwks), algorithms=algorithm or ()
+            jwks_url=jwks_url, jwks=None if jwks is None else json_file(jwks), algorithms=algorithm or ()
         )
         values["identity_secret"] = None
     if not values:
@@ -342,16 +345,6 @@ def check_url(url: str | None, settings: Settings) -> None:
     schemes = ("https", "http") if settings.private_key_urls else ("https",)
     if parsed.scheme not in schemes or not parsed.hostname or parsed.username:
         raise BadInput("the address of a key set begins with https:// and names a host")
-
-
-def _json_file(path: Path) -> dict[str, Any]:
-    try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path.name} is no JSON file: {error}") from error
-    if not isinstance(value, dict):
-        raise BadInput(f"{path.name} holds no JSON object")
-    return value
 
 
 def _show(shown: Mapping[str, Any], *, json: bool) -> None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from assistant.errors import NotFound, StaywellError
+from assistant.errors import BadInput, NotFound, StaywellError
 from assistant.identity.sites import find_site_by_key
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
@@ -67,6 +67,17 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def json_file(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises BadInput."""
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path.name} is no JSON file: {error}") from error
+    if not isinstance(value, dict):
+        raise BadInput(f"{path.name} holds no JSON object")
+    return value
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozen
     both = " ".join(sorted(origins))
     csp = (
         f"default-src 'none'; script-src 'self' {both}; style-src 'self'; img-src 'self' data: {both}; "
-        f"connect-src 'self'; frame-src {both}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"connect-src 'self' {both}; frame-src {both}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
     @router.get("/")

@@ -65,6 +65,7 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("GET", "/metrics", EVERYBODY),
     # the widget
     Call("POST", "/api/widget/session", EVERYBODY, {"site": "shop"}),
+    Call("POST", "/api/widget/nudge", EVERYBODY, {"site": "shop", "page": "/", "waited": 0}),
     Call("GET", "/api/widget/history", OWNER, query={"conv": "{conv}"}),
     Call("POST", "/api/widget/details", CUSTOMERS, {"name": "Somebody"}),
     Call("POST", "/api/widget/csat", OWNER, {"conv": "{conv}", "score": 4}),

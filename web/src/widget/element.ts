@@ -149,6 +149,12 @@ export class StaywellChat extends HTMLElement {
     if (typeof identity !== "function" || this.#frame) this.#vouched = this.#vouch();
   }
 
+  /** The shop's statement of who the customer is, made anew where the shop gave a function for it. */
+  async vouched(): Promise<string | undefined> {
+    await (this.#vouched = this.#vouch());
+    return this.#jwt;
+  }
+
   /** Strings of a locale, by key. */
   words(words: Words): void {
     this.#words = words;

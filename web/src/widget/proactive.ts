@@ -1,5 +1,6 @@
 /**
- * A line beside the launcher that speaks first, by page and time. Loaded only where a page has rules or calls `Staywell.nudge`.
+ * A line beside the launcher that speaks first, by page and time; by risk too where the server decides. Loaded only where a page has
+ * rules or calls `Staywell.nudge`.
  *
  * `<staywell-chat proactive='[{"page": "/cart*", "after": 20, "text": {"en": "Anything unclear?", "zh": "有什么可以帮您？"}}]'>`
  */
@@ -10,6 +11,7 @@ export interface Launcher extends HTMLElement {
   readonly locale: string;
   readonly isOpen: boolean;
   open(): void;
+  vouched(): Promise<string | undefined>;
   emit(name: string, detail?: Record<string, unknown>): void;
 }
 
@@ -80,25 +82,53 @@ export function nudge(host: Launcher, text: string): void {
   host.emit("nudge", { text });
 }
 
-/** Whether this visit is spoken to for the first time, as far as the page may remember that. */
-function isFirst(site: string): boolean {
+/** Whether this visit was spoken to, as far as the page may remember that; `now`: it is from now on. */
+function spoken(site: string, now = false): boolean {
   try {
     const name = `staywell:${site}:nudged`;
-    const first = !sessionStorage.getItem(name);
-    sessionStorage.setItem(name, "1");
-    return first;
+    if (now) sessionStorage.setItem(name, "1");
+    return !!sessionStorage.getItem(name);
   } catch {
-    return true;
+    return false;
   }
 }
 
-/** Waits for the first rule that fits; a visit is spoken to once. */
-export function start(host: Launcher, json: string): void {
-  for (const rule of readRules(json)) {
+/** Says a rule's text, once a visit, to somebody who has not opened the chat. */
+function speak(host: Launcher, text: string): void {
+  if (host.isOpen || !host.isConnected || spoken(host.site)) return;
+  spoken(host.site, true);
+  nudge(host, text);
+}
+
+const seconds = (n: number) => new Promise((done) => setTimeout(done, n * 1000));
+
+/** What the server says: a text to say now, or after how many seconds on the page to ask again; or neither. */
+type Answer = { text?: string; after?: number };
+
+/** Asks the server, which alone knows the rules and the customer, for a text, or when to ask again. */
+async function ask(host: Launcher): Promise<void> {
+  const began = Date.now();
+  while (!host.isOpen && host.isConnected && !spoken(host.site)) {
+    const waited = Math.round((Date.now() - began) / 1000);
+    // Where consent comes first, nobody is named before it was given.
+    const identity = host.hasAttribute("privacy") ? undefined : await host.vouched();
+    const body = JSON.stringify({ site: host.site, page: location.pathname, locale: host.locale, waited, identity });
+    const url = new URL("/api/widget/nudge", import.meta.url);
+    const { text, after } = await fetch(url, { method: "POST", credentials: "omit", body }).then(
+      (response): Promise<Answer> | Answer => (response.ok ? response.json() : {}),
+      (): Answer => ({}),
+    );
+    if (typeof text === "string") speak(host, text);
+    if (typeof after !== "number") return;
+    await seconds(Math.max(1, after - waited));
+  }
+}
+
+/** Waits for the first rule that fits: one of the page's own, or, where it says `site`, of those that the server keeps. */
+export function start(host: Launcher, rules: string): void {
+  if (rules.trim() === "site") return void ask(host);
+  for (const rule of readRules(rules)) {
     if (!matches(rule.page ?? "*", location.pathname)) continue;
-    setTimeout(() => {
-      if (host.isOpen || !host.isConnected || !isFirst(host.site)) return;
-      nudge(host, inLanguage(rule.text, host.locale));
-    }, (rule.after ?? 0) * 1000);
+    void seconds(rule.after ?? 0).then(() => speak(host, inLanguage(rule.text, host.locale)));
   }
 }
