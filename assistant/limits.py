@@ -1,8 +1,9 @@
-"""How much a contact may send, and an address may ask for: token buckets. Pure: time is an argument."""
+"""How much a contact, an address and a site may send or ask for: token buckets. Pure: time is an argument."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from copy import copy
 from typing import Final
 
 # Remembered at once; whoever was quiet the longest is forgotten, and starts with a full allowance.
@@ -34,12 +35,18 @@ class Bucket:
 
 
 class Allowance:
-    """What one contact or address may do, over all its connections: both buckets must have one left."""
+    """What one contact, address or site may do, over all its connections: every bucket must have one left."""
 
     __slots__ = ("_buckets",)
 
     def __init__(self, per_10s: int, per_minute: int, now: int) -> None:
-        self._buckets = (Bucket(per_10s, 10_000, now), Bucket(per_minute, 60_000, now))
+        self._buckets: tuple[Bucket, ...] = (Bucket(per_10s, 10_000, now), Bucket(per_minute, 60_000, now))
+
+    def within(self, *others: Allowance) -> Allowance:
+        """This allowance and those of whom it is a part: what is taken is taken from each, or from none."""
+        together = copy(self)
+        together._buckets = (*self._buckets, *(bucket for other in others for bucket in other._buckets))
+        return together
 
     def take(self, now: int) -> int:
         """0 when one was taken, else the milliseconds to wait."""
@@ -51,7 +58,7 @@ class Allowance:
 
 
 class Allowances:
-    """The allowance of each contact (or address) on this worker, bounded in number."""
+    """The allowance of each contact (or address, or site) on this worker, bounded in number."""
 
     def __init__(self, per_10s: int, per_minute: int, most: int = MOST) -> None:
         self._per_10s = per_10s
@@ -60,7 +67,7 @@ class Allowances:
         self._known: OrderedDict[str, Allowance] = OrderedDict()
 
     def of(self, whose: str, now: int) -> Allowance:
-        """The contact's or address's allowance, shared by its connections."""
+        """The allowance of `whose`, shared by its connections."""
         allowance = self._known.get(whose)
         if allowance is None:
             allowance = self._known[whose] = Allowance(self._per_10s, self._per_minute, now)

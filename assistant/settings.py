@@ -81,6 +81,15 @@ class Settings(BaseSettings):
         ge=1,
         description="Messages that a contact may send within a minute. By default 100, or six times messages_per_10s.",
     )
+    messages_per_minute_address: int = Field(
+        600,
+        ge=1,
+        description="Messages that all contacts of an address may send within a minute, on each worker. "
+        "Loopback addresses are not counted.",
+    )
+    messages_per_minute_site: int = Field(
+        6000, ge=1, description="Messages that all contacts of a site may send within a minute, on each worker."
+    )
     sessions_per_minute: int = Field(
         120,
         ge=1,
@@ -92,6 +101,14 @@ class Settings(BaseSettings):
         description="Fetch the shops' key sets from private and loopback addresses and over plain http too: for development.",
     )
     sockets_per_contact: int = Field(5, ge=1, description="Connections that a contact may have at once.")
+    sockets_per_address: int = Field(
+        500,
+        ge=1,
+        description="Connections that an address may have at once, on each worker. Loopback addresses are not counted.",
+    )
+    sockets_per_site: int = Field(
+        20_000, ge=1, description="Connections that all contacts of a site may have at once, on each worker."
+    )
     oidc_issuer: str | None = Field(
         None,
         pattern=r"^https?://[^\s?#]+$",

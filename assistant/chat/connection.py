@@ -21,6 +21,7 @@ from assistant.chat.frames import Ack, Drain, Nack, NackCode, Part, Ready, Reset
 from assistant.chat.live import Live
 from assistant.chat.service import ChatService, Standing, Stored
 from assistant.errors import Conflict, StaywellError, Unavailable
+from assistant.identity.address import remote_address
 from assistant.identity.widget import Access
 from assistant.wire import Close, Frame, encode
 
@@ -47,6 +48,7 @@ class Connection:
         self._socket = socket
         self._service = service
         self._live = live
+        self._address = remote_address(socket)
         self._session = rules.Session(monotonic_ms())
         self._sending = asyncio.Lock()
         self._closed = False
@@ -59,9 +61,11 @@ class Connection:
 
     async def run(self) -> None:
         """Reads until the connection is over. Errors that we expect become close codes; a bug is logged and becomes 1011."""
-        self._live.add(self)
         try:
-            await self._read()
+            if self._live.add(self):
+                await self._read()
+            else:
+                await self.close(Close.RATE, "too many connections")
         except WebSocketDisconnect:
             pass
         except SlowConsumer:
@@ -92,6 +96,11 @@ class Connection:
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(CLOSING_S):
                 await self._socket.close(code, reason)
+
+    @property
+    def address(self) -> str | None:
+        """Where it comes from, for limits; None: not to be counted."""
+        return self._address
 
     @property
     def access(self) -> Access | None:
@@ -165,13 +174,13 @@ class Connection:
         if self._live.draining:
             await self.close(Close.DEPLOY, "going away")
             return
-        if not self._live.admit(self, greeting.access.contact_id):
+        if not self._live.admit(self, greeting.access):
             await self.close(Close.RATE, "too many connections")
             return
         standing = greeting.standing
         self._access, self._standing, self._cursor = greeting.access, standing, greeting.after
         now = monotonic_ms()
-        allowance = self._live.allowances.of(greeting.access.contact_id, now)
+        allowance = self._live.allowance(self, greeting.access, now)
         self._session.greeted(allowance, token_ms=self._service.life_left(greeting.access), now=now)
         await self._send(
             Ready(
@@ -193,7 +202,7 @@ class Connection:
         if not await self._service.belongs(access, self._place[1]):
             await self.close(Close.NOT_YOURS, "forbidden")
             return
-        if not self._live.admit(self, access.contact_id):
+        if not self._live.admit(self, access):
             await self.close(Close.RATE, "too many connections")
             return
         self._access = access

@@ -10,7 +10,7 @@ from assistant.chat.heads import Heads
 from assistant.chat.service import ChatDeps
 from assistant.identity.revocation import lapsed
 from assistant.identity.widget import Access
-from assistant.limits import Allowances
+from assistant.limits import Allowance, Allowances
 from assistant.wire import Close
 
 MOST_UNGREETED: Final = 1_000  # sockets that have not said hello; each has 5 s for it
@@ -22,6 +22,11 @@ class Drainable(Protocol):
     @property
     def access(self) -> Access | None:
         """Who speaks, once a hello was accepted."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """Where it comes from; None: not to be counted."""
         ...
 
     async def drain(self) -> None:
@@ -44,11 +49,15 @@ class Live:
         self.metrics = deps.metrics
         self.heads = Heads(deps.storage)
         self.allowances = Allowances(settings.messages_per_10s, settings.messages_per_minute_in_force)
+        self._of_addresses = Allowances(settings.messages_per_minute_address, settings.messages_per_minute_address)
+        self._of_sites = Allowances(settings.messages_per_minute_site, settings.messages_per_minute_site)
         self.draining = False
         self.sessions = Allowances(settings.sessions_per_minute, settings.sessions_per_minute)  # of addresses
         self._most_a_contact = settings.sockets_per_contact
-        self._contacts: dict[Drainable, str | None] = {}
-        self._count: Counter[str] = Counter()
+        self._most_an_address = settings.sockets_per_address
+        self._most_a_site = settings.sockets_per_site
+        self._contacts: dict[Drainable, Access | None] = {}
+        self._count: Counter[str] = Counter()  # by ids of contacts and of sites, which never meet, and by addresses
         self._greeted = 0
 
     def __len__(self) -> int:
@@ -59,27 +68,46 @@ class Live:
         """Whether so many sockets wait for their hello that no more should be accepted."""
         return len(self._contacts) - self._greeted >= MOST_UNGREETED
 
-    def add(self, connection: Drainable) -> None:
-        """A socket was accepted; nobody has said yet who it is."""
+    def add(self, connection: Drainable) -> bool:
+        """A socket was accepted; nobody has said yet who it is. Whether its address may have this one too."""
+        address = connection.address
+        if address is not None:
+            if self._count[address] >= self._most_an_address:
+                return False
+            self._count[address] += 1
         self._contacts[connection] = None
         self.metrics.connections.set(len(self._contacts))
+        return True
 
-    def admit(self, connection: Drainable, contact_id: str) -> bool:
-        """Whether the contact may have this connection too, beside those it has. Also when a connection changes its contact."""
+    def admit(self, connection: Drainable, access: Access) -> bool:
+        """Whether the contact and its site may have this connection too, beside those they have. Also when a connection changes
+        its contact."""
         before = self._contacts.get(connection)
-        if before == contact_id:
+        if before is not None and before.contact_id == access.contact_id:
             return True
-        if self._count[contact_id] >= self._most_a_contact:
+        full = self._count[access.contact_id] >= self._most_a_contact
+        if full or (before is None and self._count[access.site_id] >= self._most_a_site):
             return False
         self._release(before)
-        self._contacts[connection] = contact_id
-        self._count[contact_id] += 1
+        self._contacts[connection] = access
+        self._count.update((access.contact_id, access.site_id))
         self._greeted += 1
         return True
 
+    def allowance(self, connection: Drainable, access: Access, now: int) -> Allowance:
+        """What the connection may send: within what its contact, its site and its address may. `now`: monotonic ms."""
+        around = [self._of_sites.of(access.site_id, now)]
+        if connection.address is not None:
+            around.append(self._of_addresses.of(connection.address, now))
+        return self.allowances.of(access.contact_id, now).within(*around)
+
     def discard(self, connection: Drainable) -> None:
         """It is over."""
-        self._release(self._contacts.pop(connection, None))
+        if connection not in self._contacts:
+            return
+        self._release(self._contacts.pop(connection))
+        if connection.address is not None:
+            self._drop(connection.address)
         self.metrics.connections.set(len(self._contacts))
 
     async def drain(self, grace_s: float = 2.0) -> None:
@@ -106,10 +134,14 @@ class Live:
             )
         )
 
-    def _release(self, contact_id: str | None) -> None:
-        if contact_id is None:
+    def _release(self, access: Access | None) -> None:
+        if access is None:
             return
         self._greeted -= 1
-        self._count[contact_id] -= 1
-        if self._count[contact_id] <= 0:
-            del self._count[contact_id]
+        self._drop(access.contact_id)
+        self._drop(access.site_id)
+
+    def _drop(self, counted: str) -> None:
+        self._count[counted] -= 1
+        if self._count[counted] <= 0:
+            del self._count[counted]

@@ -295,9 +295,11 @@ def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk_server(tmp_path: Path, _cheap_passwords: None) -> Iterator[DeskServer]:
-    """One worker on SQLite."""
-    settings = Settings(data_dir=tmp_path, port=free_port(), _env_file=None)
+def desk_server(request: pytest.FixtureRequest, tmp_path: Path, _cheap_passwords: None) -> Iterator[DeskServer]:
+    """One worker on SQLite; on PostgreSQL for a test that asks for "postgresql" (indirectly)."""
+    on_postgres = getattr(request, "param", "sqlite") == "postgresql"
+    url = request.getfixturevalue("postgres").migrated() if on_postgres else None
+    settings = Settings(data_dir=tmp_path, port=free_port(), database_url=url, _env_file=None)
     upgrade(settings.url)
     with serving(settings) as desk:
         yield desk

@@ -165,6 +165,7 @@ async def serve_chat(folder: Path, **settings: Any) -> AsyncIterator[ChatServer]
         yield ChatServer(chat, f"http://127.0.0.1:{port}")
 
 
+GENEROUS = {"messages_per_10s": 100_000, "messages_per_minute_site": 6_000_000, "sockets_per_contact": 1000}
 ACK_HELD_S = 0.03
 
 
@@ -244,7 +245,7 @@ def main() -> None:
         BUGS[arguments.bug]()
     if arguments.die:
         FAIL_POINTS[arguments.die]()
-    generous = {} if arguments.strict_rate else {"messages_per_10s": 100_000, "sockets_per_contact": 1000}
+    generous = {} if arguments.strict_rate else GENEROUS
     chat = build(arguments.data_dir, port=arguments.port, **generous)
     options = {**server_options(), "log_level": "warning", "lifespan": "off"}
     with contextlib.suppress(KeyboardInterrupt):

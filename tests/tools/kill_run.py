@@ -35,7 +35,11 @@ from assistant.storage.tables import decision, event, score, task, turn_job
 from tests.tools.chat_client import Contact
 from tests.tools.chat_server import build, free_port
 
-GENEROUS = {"STAYWELL_MESSAGES_PER_10S": "100000", "STAYWELL_LOG_LEVEL": "warning"}
+GENEROUS = {
+    "STAYWELL_MESSAGES_PER_10S": "100000",
+    "STAYWELL_MESSAGES_PER_MINUTE_SITE": "6000000",
+    "STAYWELL_LOG_LEVEL": "warning",
+}
 RENEW_MS = 60_000  # before its token's end a contact asks for the next one, as the widget does
 QUIET_S = 1.0  # a contact here pings, and gives a connection up, sooner than real ones: runs are short
 

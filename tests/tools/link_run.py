@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from assistant.conversations import store
 from assistant.conversations.store import NewEvent
-from tests.tools.chat_server import Chat, build, free_port, serving
+from tests.tools.chat_server import GENEROUS, Chat, build, free_port, serving
 from tests.tools.kill_run import Report, Talker, examine, summary, talkers
 from tests.tools.proxy import FAULTS, Mode, Proxy
 
@@ -64,7 +64,7 @@ async def link_run(data_dir: Path, *, faults: int, clients: int, seed: int = 1, 
     """Breaks links `faults` times, `at_once` of them at a time, each for a fifth of a second up to two seconds."""
     draw, report, began = random.Random(seed), Report(), time.monotonic()
     port = free_port()
-    chat = build(data_dir, port=port, messages_per_10s=100_000, sockets_per_contact=1000)
+    chat = build(data_dir, port=port, **GENEROUS)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(chat, port))
         people = await talkers(f"http://127.0.0.1:{port}", clients, report)

@@ -44,6 +44,13 @@ def test_both_limits_hold() -> None:
     assert allowance.take(4_000) > 0  # the minute's are used up
 
 
+def test_what_is_refused_by_one_is_taken_from_none() -> None:
+    site, contact = Allowance(3, 3, 0), Allowance(5, 5, 0)
+    both = contact.within(site)
+    assert [both.take(0) == 0 for _ in range(4)] == [True, True, True, False]
+    assert [contact.take(0) == 0 for _ in range(3)] == [True, True, False]
+
+
 def test_connections_of_a_contact_share_and_the_longest_quiet_is_forgotten() -> None:
     allowances = Allowances(1, 1, most=2)
     first = allowances.of("a", 0)

@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from assistant.storage.tables import conversation, event
 from tests.tools.chat_client import Contact, new_session, until
+from tests.tools.chat_server import serve_chat
 
 pytestmark = pytest.mark.integration
 
@@ -182,6 +183,20 @@ async def test_a_contact_has_five_connections_at_most(chat_server: Any) -> None:
         await first.hello()
     for tab in tabs:
         await tab.socket.close()
+
+
+async def test_an_address_has_so_many_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.chat.connection.remote_address", lambda _socket: "203.0.113.7")
+    async with serve_chat(tmp_path, sockets_per_address=2, messages_per_minute_address=3) as server:
+        one, two, three = [await server.contact() for _ in range(3)]
+        async with one, two:
+            await one.hello()
+            await two.hello()
+            async with three:
+                assert (await three.closed())[0] == 4429
+            answers = [await contact.message("hello") for contact in (one, two, one, two)]
+            assert [answer["t"] for answer in answers] == ["ack", "ack", "ack", "nack"]
+            assert (answers[3]["code"], answers[3]["retry"]) == ("rate", True)
 
 
 async def test_a_flood_is_refused_then_closed_and_others_go_on(chat_server: Any) -> None:
