@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval import codec, intent_head, lexical, metric, vectors
 from retrieval.articles import passage_text, passages
@@ -86,9 +87,7 @@ def write(
         texts.extend(own)
         words.extend(own_words)
         entry_of_row.extend([entries] * len(own))
-    lines = [codec.to_line(document) for document in ordered]
-    (folder / "documents.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-    offsets = np.cumsum([0, *(len(line) + 1 for line in lines)], dtype=np.int64)
+    offsets = _write_lines(ordered, folder / "documents.jsonl")
     hashes = [codec.digest(text.encode()) for text in texts]
     id_hashes = np.asarray([short_hash(document.id) for document in ordered], dtype=np.uint64)
     id_order = np.argsort(id_hashes, kind="stable")
@@ -121,8 +120,9 @@ def write(
     (folder / "hashes.bin").write_bytes(b"".join(bytes.fromhex(text_hash) for text_hash in hashes))
     lexical.write(words, folder / "lexical", _named(progress, f"{kind} words"))
     if kind == "product":
-        lexical.write([document.title for document in ordered], folder / "title")
-        lexical.write(texts, folder / "head")
+        titles = [document.title for document in ordered]
+        lexical.write(titles, folder / "title", _named(progress, f"{kind} titles"))
+        lexical.write(texts, folder / "head", _named(progress, f"{kind} heads"))
         _write_brands(ordered, folder)
     encoded = 0
     if encoder is not None:
@@ -138,6 +138,15 @@ def write(
             matrix = learned.apply(matrix)
         vectors.write(matrix, folder / "vectors.faiss", _named(progress, f"{kind} index"))
     return {"documents": len(ordered), "entries": entries + 1, "rows": len(texts), "encoded": encoded}
+
+
+def _write_lines(ordered: Sequence[Document], path: Path) -> NDArray[np.int64]:
+    """The documents, one a line; where each begins, and the end."""
+    sizes = [0]
+    with path.open("wb") as file:
+        for document in ordered:
+            sizes.append(file.write(codec.to_line(document) + b"\n"))
+    return np.cumsum(sizes, dtype=np.int64)
 
 
 def _write_brands(ordered: Sequence[Document], folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,16 @@ REFINED = 256  # rows that common words may still move
 def write(texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
     """Index the texts, one row each, into `folder` (numpy arrays and a JSON vocabulary, nothing pickled)."""
     folder.mkdir(parents=True, exist_ok=True)
-    cut: list[list[str]] = []
+    seen: dict[str, int] = {}
+    cut: list[array[int]] = []  # numbers of words: of a million texts the words themselves would take gigabytes
     for number, text in enumerate(texts, start=1):
-        cut.append(tokens(text))
+        cut.append(array("i", [seen.setdefault(word, len(seen)) for word in tokens(text)]))
         if progress is not None and (number % 1_000 == 0 or number == len(texts)):
             progress(number, len(texts))
-    words = sorted({word for row in cut for word in row}) or [""]
-    vocabulary = {word: number for number, word in enumerate(words)}
+    vocabulary = {word: number for number, word in enumerate(sorted(seen) or [""])}
+    place = [vocabulary[word] for word in seen]
     index = bm25s.BM25(k1=K1, b=B, method="lucene")
-    index.index(([[vocabulary[word] for word in row] for row in cut], vocabulary), show_progress=False)
+    index.index(([array("i", [place[number] for number in row]) for row in cut], vocabulary), show_progress=False)
     index.save(folder, allow_pickle=False, show_progress=False)
 
 
