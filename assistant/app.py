@@ -51,6 +51,7 @@ from assistant.loop.watch import DriftWatch
 from assistant.models import Models, bands_of
 from assistant.outcomes.maturity import Maturing
 from assistant.retrievers import SiteRetrievers
+from assistant.review.desk_search import build_router as desk_search_router
 from assistant.review.routes import build_router as review_router
 from assistant.settings import Settings
 from assistant.shop.history import load_history
@@ -279,6 +280,7 @@ def create_app(services: Services, *, demo: bool = False) -> FastAPI:
     app.include_router(oidc_router(agent_deps, services.secret))
     app.include_router(desk_router(desk_deps, consoles))
     app.include_router(review_router(desk_deps))
+    app.include_router(desk_search_router(desk_deps))
     app.include_router(models_router(ModelDeps(agent_deps, services.models, services.inference)))
     app.include_router(shop_router(services.storage, clock, services.secret))
     app.include_router(erasure_router(Privacy(services.storage, services.bus, clock, settings.data_dir)))

@@ -27,7 +27,8 @@ export const ENTRIES = {
   supervisor: { script: "src/supervisor/main.tsx", html: "src/supervisor/supervisor.html" },
 };
 
-async function bundle(name, { script, html, languages = [], alias = {} }) {
+/** The files of an entry, in memory: [{path, bytes}]. */
+export async function bundle(name, { script, html, languages = [], alias = {} }) {
   const result = await build({
     absWorkingDir: root,
     entryPoints: { [name]: script },

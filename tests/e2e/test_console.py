@@ -185,6 +185,35 @@ def test_a_colleague_who_is_mentioned_in_a_note_is_told(demo: Demo, open_page: O
         assert not any("Known fault" in (event.get("body") or "") for event in customer.events)
 
 
+def test_the_search_reaches_every_conversation_and_goes_to_what_was_said(
+    demo: Demo, open_page: Open, log_in: LogIn
+) -> None:
+    with Visitor(demo.url, customer="C1009") as customer:
+        customer.say("My zirconium teapot 4711 sings <img src=x onerror=alert(1)>")
+        customer.wait_for("message", "bot", timeout_s=30)
+        customer.say("青花瓷茶壶上的裂纹")
+        customer.wait_for("message", "bot", timeout_s=30)
+        customer.leave()  # now it is on nobody's desk
+        conv = customer.conv
+    page = open_page(f"{demo.url}/console")
+    log_in(page, "mara")
+    page.locator(".pane.queue").wait_for()
+    for words, found in (("ZIRCONIUM sings", "zirconium teapot 4711"), ("茶壶", "青花瓷茶壶上的裂纹")):
+        page.keyboard.press("Control+k")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("combobox").press_sequentially(words)
+        hit = dialog.get_by_role("option").filter(has_text=found)
+        expect(hit).to_have_count(1)
+        expect(dialog.get_by_role("option")).to_have_count(1)
+        expect(dialog.get_by_role("status")).to_have_text("")  # the server has answered
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(f"conv={conv}"))
+        expect(page.locator(".m.contact", has_text=found)).to_be_focused()
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").press_sequentially("nothing-that-anybody-said")
+    expect(page.get_by_role("dialog").get_by_role("status")).to_have_text("Nothing found.")
+
+
 def test_set_aside_until_the_customer_writes(demo: Demo, open_page: Open, log_in: LogIn) -> None:
     page = open_page(f"{demo.url}/console")
     log_in(page, "mara")

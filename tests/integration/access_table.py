@@ -86,6 +86,7 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("GET", "/api/me", STAFF),
     Call("POST", "/api/desk/ticket", STAFF),
     Call("GET", "/api/desk/conversations/{conv}", STAFF_OWN),
+    Call("GET", "/api/desk/search", STAFF, query={"q": "x"}),
     Call("GET", "/api/desk/history", STAFF_OWN, query={"contact": "{contact}"}),
     # supervisors
     Call("GET", "/api/review/summary", LEADS),

@@ -8,7 +8,8 @@ import { AccountMenu, type SignedIn } from "../ui/session.tsx";
 import { ConsoleContext, useConsole, useDesk, type Ask, type ConsoleEnv, type Place } from "./context.ts";
 import { Desk } from "./desk.ts";
 import { MentionsDialog } from "./mentions.tsx";
-import { KeysDialog, ResolveDialog, SearchDialog, SnoozeDialog, TransferDialog } from "./dialogs.tsx";
+import { SearchDialog } from "./search.tsx";
+import { KeysDialog, ResolveDialog, SnoozeDialog, TransferDialog } from "./dialogs.tsx";
 import { allowDesktop, useNotices, useToggle } from "./notify.ts";
 import { Panel } from "./panel.tsx";
 import { Queue } from "./queue.tsx";
@@ -141,7 +142,7 @@ function Frame({ logOut }: { logOut: () => void }) {
       {dialog === "snooze" && thread && <SnoozeDialog thread={thread} onClose={() => setDialog(null)} />}
       {dialog === "mentions" && <MentionsDialog goTo={goTo} onClose={() => setDialog(null)} />}
       {dialog === "keys" && <KeysDialog onClose={() => setDialog(null)} />}
-      {dialog === "search" && <SearchDialog thread={thread} onClose={() => setDialog(null)} />}
+      {dialog === "search" && <SearchDialog thread={thread} goTo={goTo} onClose={() => setDialog(null)} />}
     </div>
   );
 }

@@ -1,15 +1,12 @@
-// Resolve with a disposition, search, and the sheet of keys.
+// Resolve with a disposition, transfer, snooze, and the sheet of keys.
 import type { ComponentChildren } from "preact";
 import { useId, useMemo, useState } from "preact/hooks";
-import type { TaskCard } from "../protocol/gen.ts";
-import type { Earlier } from "../ui/bundle.ts";
-import { useLoad } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
-import { Band, Button, COMMAND_KEY, Choice, Dialog, Name, cx } from "../ui/parts.tsx";
-import { displayName, oneLine } from "../ui/text.ts";
+import { Button, COMMAND_KEY, Choice, Dialog, Name, cx } from "../ui/parts.tsx";
+import { displayName } from "../ui/text.ts";
 import { useConsole, useDesk } from "./context.ts";
 import { snoozeMoments } from "./moments.ts";
-import { cards, control, type Thread } from "./state.ts";
+import { control, type Thread } from "./state.ts";
 
 const DISPOSITIONS = ["saved", "solved", "refunded", "lost", "follow_up", "spam"];
 const LONGEST_COMMENT = 2000;
@@ -126,83 +123,6 @@ export function KeysDialog({ onClose }: { onClose: () => void }) {
         ))}
       </dl>
       <p class="sm muted">{t("keys.off")}</p>
-    </Dialog>
-  );
-}
-
-interface Hit {
-  conv: string;
-  name: string | null;
-  preview: string;
-  band: string | null;
-  risk: number | null;
-  where: string;
-}
-
-const MOST_HITS = 50;
-
-/** Everything of the desk whose name or last words contain all that was typed; of the open contact also earlier conversations. */
-export function SearchDialog({ thread, onClose }: { thread: Thread | null; onClose: () => void }) {
-  const { t, word } = useI18n();
-  const { desk, api } = useConsole();
-  const listed = useDesk((state) => state.desk);
-  const all = useDesk((state) => state);
-  const [typed, setTyped] = useState("");
-  const [picked, setPicked] = useState(0);
-  const id = useId();
-  const contact = thread?.bundle?.contact.id ?? null;
-  const [history] = useLoad(contact, (signal) => api.get<{ conversations: Earlier[] }>(`/api/desk/history?contact=${encodeURIComponent(contact!)}`, signal));
-  const hits = useMemo(() => {
-    const where = (card: TaskCard): string => (listed?.mine.includes(card) ? t("queue.mine") : listed?.waiting.includes(card) ? t("queue.waiting") : t("queue.others"));
-    const found: Hit[] = cards(all).map((card) => ({
-      conv: card.conv, name: card.name, preview: card.preview, band: card.band ?? null, risk: card.risk ?? null, where: where(card),
-    }));
-    const seen = new Set(found.map((hit) => hit.conv));
-    for (const one of history.data?.conversations ?? []) {
-      if (!seen.has(one.id)) found.push({ conv: one.id, name: thread?.bundle?.contact.name ?? null, preview: one.preview ?? word("status", one.status), band: one.band, risk: one.risk, where: t("search.earlier") });
-    }
-    const wanted = typed.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-    return found.filter((hit) => wanted.every((part) => `${hit.name ?? ""} ${hit.preview}`.toLocaleLowerCase().includes(part))).slice(0, MOST_HITS);
-  }, [typed, listed, history.data]);
-  const at = Math.min(picked, Math.max(0, hits.length - 1));
-  const choose = (hit: Hit | undefined): void => {
-    if (!hit) return;
-    onClose();
-    desk.select(hit.conv);
-  };
-  return (
-    <Dialog title={t("search.title")} onClose={onClose} class="search">
-      <input
-        type="text"
-        inputMode="search"
-        role="combobox"
-        aria-expanded={hits.length > 0}
-        aria-controls={`${id}-hits`}
-        aria-activedescendant={hits.length ? `${id}-${at}` : undefined}
-        aria-label={t("search.label")}
-        placeholder={t("search.label")}
-        value={typed}
-        onInput={(event) => { setTyped(event.currentTarget.value); setPicked(0); }}
-        onKeyDown={(event) => {
-          if (event.isComposing) return;
-          if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-            event.preventDefault();
-            setPicked((at + (event.key === "ArrowDown" ? 1 : hits.length - 1)) % Math.max(1, hits.length));
-          } else if (event.key === "Enter") {
-            event.preventDefault();
-            choose(hits[at]);
-          }
-        }}
-      />
-      <ul id={`${id}-hits`} role="listbox" aria-label={t("search.title")} class="hits">
-        {hits.map((hit, i) => (
-          <li key={hit.conv} id={`${id}-${i}`} role="option" aria-selected={i === at} class={cx("hit", i === at && "on")} onClick={() => choose(hit)}>
-            <span class="row"><span class="clip"><Name name={hit.name} fallback={t("who.guest")} /></span><span class="xs muted">{hit.where}</span><span class="sp" /><Band band={hit.band} risk={hit.risk} /></span>
-            <span class="sm muted clip"><bdi>{oneLine(hit.preview)}</bdi></span>
-          </li>
-        ))}
-      </ul>
-      {hits.length === 0 && <p class="sm muted" role="status">{t("search.nothing")}</p>}
     </Dialog>
   );
 }
