@@ -15,8 +15,8 @@ from sqlalchemy import Connection, RowMapping, select
 from assistant.errors import NotFound
 from assistant.escalation import view
 from assistant.escalation.store import TAKEN_OVER
-from assistant.review import model_reports, scorecards
-from assistant.review.statistics import median, wilson
+from assistant.review import model_reports, scorecards, value_reports
+from assistant.review.statistics import median
 from assistant.review.tables import LEAST, Period, Table
 from assistant.storage.tables import (
     agent,
@@ -25,8 +25,9 @@ from assistant.storage.tables import (
     review,
     suggestion_use,
     task,
-    wallet_entry,
 )
+
+UNHAPPY: Final = 2  # the best of the bad ratings
 
 Report = Callable[[Connection, str, Period], Table]
 
@@ -110,6 +111,37 @@ def response(connection: Connection, site_id: str, period: Period) -> Table:
     return table
 
 
+def csat(connection: Connection, site_id: str, period: Period) -> Table:
+    """By the day a conversation began: how many were rated, how well, the share of 1 and 2, and with and without a person."""
+    table = Table(
+        (
+            ("day", "text"),
+            ("ratings", "count"),
+            ("csat", "rating"),
+            ("unhappy", "share"),
+            ("csat_bot", "rating"),
+            ("csat_agent", "rating"),
+        )
+    )
+    escalated = {row["conversation_id"] for row in _tasks(connection, site_id, period, by_conversation=True)}
+    rated = [row for row in _conversations(connection, site_id, period) if row["csat"] is not None]
+    by_day = _grouped(rated, lambda row: period.day(row["created_at"]))
+    for day, drill in period.days():
+        rows = by_day.get(day, [])
+        table.add(
+            [
+                day,
+                len(rows),
+                _mean(row["csat"] for row in rows),
+                _share(sum(row["csat"] <= UNHAPPY for row in rows), len(rows)),
+                _mean(row["csat"] for row in rows if row["id"] not in escalated),
+                _mean(row["csat"] for row in rows if row["id"] in escalated),
+            ],
+            **drill,
+        )
+    return table
+
+
 # --- by what it was about -------------------------------------------------------------------------------------------
 
 
@@ -155,25 +187,32 @@ def escalation(connection: Connection, site_id: str, period: Period) -> Table:
 
 
 def churn_by(key: str) -> Report:
-    """Churn by reason, channel, language or product category."""
+    """Churn by reason, channel, language, product or product category, beside that of the period before."""
 
     def report(connection: Connection, site_id: str, period: Period) -> Table:
         table = Table(
-            ((key, "text"), ("conversations", "count"), ("churn", "score"), ("high", "share"), ("csat", "rating"))
+            (
+                (key, "text"),
+                ("conversations", "count"),
+                ("churn", "score"),
+                ("churn_before", "score"),
+                ("change", "change"),
+                ("high", "share"),
+                ("csat", "rating"),
+            )
         )
-        groups: defaultdict[str, list[RowMapping]] = defaultdict(list)
-        shown = _categories(connection, site_id, period) if key == "category" else {}
-        for row in _conversations(connection, site_id, period):
-            for value in _values(row, key, shown):
-                groups[value].append(row)
-        for value, rows in _by_size(groups):
+        earlier = {value: _churn(rows) for value, rows in _by_value(connection, site_id, period.before, key).items()}
+        for value, rows in _by_size(_by_value(connection, site_id, period, key)):
             scored = [row for row in rows if row["risk"] is not None]
+            now, then = _churn(rows), earlier.get(value)
             drill = {key: value} if key in ("reason", "locale") else {}
             table.add(
                 [
                     value,
                     len(rows),
-                    _mean(row["risk"] for row in scored),
+                    now,
+                    then,
+                    None if now is None or then is None else now - then,
                     _share(sum(row["band"] == "high" for row in scored), len(scored)),
                     _mean(row["csat"] for row in rows),
                 ],
@@ -186,51 +225,17 @@ def churn_by(key: str) -> Report:
     return report
 
 
-def offers(connection: Connection, site_id: str, period: Period) -> Table:
-    """By offer: shown, answered, what it costs, and the share that was accepted with its 95 % interval."""
-    table = Table(
-        (
-            ("offer", "text"),
-            ("shown", "count"),
-            ("accepted", "count"),
-            ("declined", "count"),
-            ("spent", "money"),
-            ("accept_rate", "share"),
-            ("low", "share"),
-            ("high", "share"),
-        )
-    )
-    rows = (
-        connection.execute(
-            select(wallet_entry).where(
-                wallet_entry.c.site_id == site_id, wallet_entry.c.at >= period.since, wallet_entry.c.at < period.until
-            )
-        )
-        .mappings()
-        .all()
-    )
-    for offer, entries in _by_size(_grouped(rows, lambda row: row["offer_id"])):
-        states = Counter(entry["state"] for entry in entries)
-        shown = states["shown"]
-        enough = shown >= LEAST
-        low, high = wilson(min(states["accepted"], shown), shown) if enough else (None, None)
-        spent = sum(entry["amount"] for entry in entries if entry["state"] == "accepted")
-        table.add(
-            [
-                offer,
-                shown,
-                states["accepted"],
-                states["declined"],
-                spent,
-                states["accepted"] / shown if enough else None,
-                low,
-                high,
-            ],
-            action=f"offer:{offer}",
-            since=period.since,
-            until=period.until,
-        )
-    return table
+def _churn(rows: Iterable[RowMapping]) -> float | None:
+    return _mean(row["risk"] for row in rows)
+
+
+def _by_value(connection: Connection, site_id: str, period: Period, key: str) -> dict[str, list[RowMapping]]:
+    groups: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    shown = _shown(connection, site_id, period, key) if key in ("category", "product") else {}
+    for row in _conversations(connection, site_id, period):
+        for value in _values(row, key, shown):
+            groups[value].append(row)
+    return dict(groups)
 
 
 def agents(connection: Connection, site_id: str, period: Period) -> Table:
@@ -293,12 +298,15 @@ def agents(connection: Connection, site_id: str, period: Period) -> Table:
 REPORTS: Final[dict[str, Report]] = {
     "volume": volume,
     "response": response,
+    "csat": csat,
     "escalation": escalation,
     "churn-by-reason": churn_by("reason"),
     "churn-by-channel": churn_by("channel"),
     "churn-by-language": churn_by("locale"),
     "churn-by-category": churn_by("category"),
-    "offers": offers,
+    "churn-by-product": churn_by("product"),
+    "offers": value_reports.offers,
+    "retention": value_reports.retention,
     "agents": agents,
     "calibration": model_reports.calibration,
     "drift": model_reports.drift,
@@ -367,8 +375,9 @@ def _turns(connection: Connection, site_id: str, period: Period) -> Sequence[str
     )
 
 
-def _categories(connection: Connection, site_id: str, period: Period) -> dict[str, set[str]]:
-    """Categories of the products that were shown, by conversation."""
+def _shown(connection: Connection, site_id: str, period: Period, key: str) -> dict[str, set[str]]:
+    """The products that were shown, or their categories, by conversation."""
+    name = "category" if key == "category" else "title"
     shown: defaultdict[str, set[str]] = defaultdict(set)
     rows = connection.execute(
         select(event.c.conversation_id, event.c.data)
@@ -382,7 +391,7 @@ def _categories(connection: Connection, site_id: str, period: Period) -> dict[st
     )
     for row in rows:
         shown[row.conversation_id] |= {
-            str(product["category"]) for product in row.data.get("products", ()) if product.get("category")
+            str(product[name]) for product in row.data.get("products", ()) if product.get(name)
         }
     return dict(shown)
 
@@ -391,7 +400,7 @@ def _values(row: RowMapping, key: str, shown: Mapping[str, set[str]]) -> Iterabl
     match key:
         case "reason":
             return view.reason_codes(row["reasons"])
-        case "category":
+        case "category" | "product":
             return shown.get(row["id"], ())
         case _:
             return (row[key],)

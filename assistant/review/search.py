@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, 
 from assistant.errors import BadInput
 from assistant.escalation import view
 from assistant.escalation.bundle import last_dispositions
+from assistant.review.model_reports import ABSENCES
 from assistant.storage import fulltext
 from assistant.storage.tables import agent, contact, conversation, decision, event, event_text, outcome, score, task
 
@@ -25,9 +26,8 @@ Sort = Literal["recent", "risk", "uncertain"]
 
 MOST_WORDS: Final = 8
 LONGEST_QUERY: Final = 200
-AROUND: Final = 40  # characters of a message shown before a word that was found; twice as many behind it
-# Outcomes that are 1 for those who did not come back and 0 for the others.
-ABSENCES: Final = frozenset({"inactive_30", "inactive_60", "inactive_90"})
+BEFORE: Final = 16  # characters of a message shown before a word that was found
+BEHIND: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def snippet(body: str, word: str) -> str:
     """The part of a message around a word, on one line, at most about 140 characters."""
     line = " ".join(body.split())
     at = max(0, line.casefold().find(word.casefold()))
-    start, end = max(0, at - AROUND), at + len(word) + 2 * AROUND
+    start, end = max(0, at - BEFORE), at + len(word) + BEHIND
     return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
 
 

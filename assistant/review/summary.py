@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, func, select
 
 from assistant.errors import Forbidden
 from assistant.escalation.bundle import wallet_entries
 from assistant.escalation.store import TAKEN_OVER
 from assistant.policy import wallet
 from assistant.review.statistics import difference, median
-from assistant.storage.tables import contact, conversation, decision, event, orders, outcome, site, task
+from assistant.review.value_reports import LAG_MS, WINDOW_MS, bought_again
+from assistant.storage.tables import conversation, event, site, task
 
 DAY_MS: Final = 86_400_000
 WEEK_MS: Final = 7 * DAY_MS
 PERIOD_MS: Final = 7 * DAY_MS  # conversations, escalations, first responses
 CSAT_MS: Final = 30 * DAY_MS
-RETENTION_WINDOW_MS: Final = 30 * DAY_MS  # bought again within so long of the first decision
-RETENTION_LAG_MS: Final = 3 * DAY_MS  # orders may be reported so late
 RETENTION_COHORT_MS: Final = 180 * DAY_MS
 WEEKS: Final = 12
 LEAST: Final = 5  # rows behind a median or a mean
@@ -74,52 +73,11 @@ def retention(connection: Connection, site_id: str, *, now: int) -> dict[str, An
     Everyone counts by allocation (intention to treat), once, from the first decision of the last 180 days whose 30 days are over
     and reported. Bought again: an order, or a purchase outcome, within 30 days of it. Null below 30 customers a group.
     """
-    closed = now - RETENTION_WINDOW_MS - RETENTION_LAG_MS
-    first = (
-        select(
-            decision.c.customer_key,
-            func.min(decision.c.ts_decision).label("since"),
-            func.max(case((decision.c.holdout, 1), else_=0)).label("held_out"),
-        )
-        .where(
-            decision.c.site_id == site_id,
-            decision.c.ts_decision > now - RETENTION_COHORT_MS,
-        )
-        .group_by(decision.c.customer_key)
-        .having(func.min(decision.c.ts_decision) <= closed)
-        .subquery()
-    )
-    ordered = (
-        select(orders.c.id)
-        .join(contact, and_(contact.c.site_id == site_id, contact.c.external_id == orders.c.external_customer_id))
-        .where(
-            orders.c.site_id == site_id,
-            contact.c.customer_key == first.c.customer_key,
-            orders.c.status != "cancelled",
-            orders.c.ts_event > first.c.since,
-            orders.c.ts_event <= first.c.since + RETENTION_WINDOW_MS,
-        )
-        .exists()
-    )
-    reported = (
-        select(outcome.c.id)
-        .where(
-            outcome.c.site_id == site_id,
-            outcome.c.type == "purchase",
-            outcome.c.customer_key == first.c.customer_key,
-            outcome.c.ts_event > first.c.since,
-            outcome.c.ts_event <= first.c.since + RETENTION_WINDOW_MS,
-        )
-        .exists()
-    )
-    again = case((or_(ordered, reported), 1), else_=0)
+    closed = now - WINDOW_MS - LAG_MS
+    each = bought_again(site_id, since=now - RETENTION_COHORT_MS, closed=closed).subquery()
+    counted = select(each.c.held_out, func.sum(each.c.again).label("bought"), func.count().label("n"))
     groups = {
-        row.held_out: (int(row.bought), int(row.n))
-        for row in connection.execute(
-            select(first.c.held_out, func.sum(again).label("bought"), func.count().label("n")).group_by(
-                first.c.held_out
-            )
-        )
+        row.held_out: (int(row.bought), int(row.n)) for row in connection.execute(counted.group_by(each.c.held_out))
     }
     if 0 not in groups or 1 not in groups:
         return None

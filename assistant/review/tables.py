@@ -25,6 +25,17 @@ class Period:
     since: int
     until: int
     zone: ZoneInfo | None = None
+    now: int | None = None  # what is known is known by then; None: by `until`
+
+    @property
+    def known_at(self) -> int:
+        """The moment whose knowledge the report has."""
+        return self.until if self.now is None else min(self.now, self.until)
+
+    @property
+    def before(self) -> Period:
+        """The period of the same length that ended when this one began."""
+        return Period(2 * self.since - self.until, self.since, self.zone, self.now)
 
     def day(self, at: int) -> str:
         """The day of a time, 'YYYY-MM-DD'."""
@@ -47,7 +58,9 @@ class Period:
 class Table:
     """Columns with their units, and lines of as many cells."""
 
-    columns: tuple[tuple[str, str], ...]  # (name, unit): text, count, seconds, money, share, score, rating
+    columns: tuple[
+        tuple[str, str], ...
+    ]  # (name, unit): text, count, seconds, money, share, score, rating, change (of a score), points (of a hundred)
     rows: list[list[Any]] = field(default_factory=list)
     drill: list[dict[str, Any]] = field(default_factory=list)
 
@@ -68,4 +81,4 @@ def period_of(connection: Connection, site_id: str, *, since: int | None, until:
     start = end - 30 * DAY_MS if since is None else since
     if not 0 <= start < end or end - start > LONGEST_MS:
         raise BadInput("a report covers up to 366 days, and ends after it begins", code="bad_period")
-    return Period(start, end, zone)
+    return Period(start, end, zone, now)

@@ -5,7 +5,6 @@ With STAYWELL_IMAGES=<folder> the screens are kept there as pictures.
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from console_page import take
 from playwright.sync_api import Page, expect
+from screen_checks import SIZES, check_axe, check_layout, keep, settle
 from sqlalchemy import Connection, insert
 from visitor import Visitor
 
@@ -32,48 +32,8 @@ Demo = Any  # what the fixtures of conftest.py give
 Open = Callable[..., Page]
 LogIn = Callable[[Page, str], None]
 
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (834, 1112), "phone": (390, 844)}
 LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh of Llanfairpwllgwyngyll 欧阳娜娜的超长名字"
 LONG_TEXT = "Unbrechbareslangeswort" * 20
-
-
-def settle(page: Page) -> None:
-    page.evaluate("document.fonts.ready.then(() => null)")
-    page.wait_for_timeout(350)
-
-
-def keep(page: Page, name: str) -> None:
-    folder = os.environ.get("STAYWELL_IMAGES")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
-def check_layout(page: Page, where: str) -> None:
-    """No sideways scrolling of the page, and no button or field that is out of it."""
-    width = page.viewport_size["width"]  # type: ignore[index]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, where
-    outside = page.evaluate(
-        """(width) => [...document.querySelectorAll("button, input, select, textarea, a")]
-            .filter((el) => el.offsetParent && !el.closest(".skip, .tiles, .hidden, .topbar nav"))
-            .map((el) => [el.outerHTML.slice(0, 120), el.getBoundingClientRect()])
-            .filter(([, box]) => box.width && (box.right > width + 1 || box.left < -1) && box.left > -50)
-            .map(([html]) => html)""",
-        width,
-    )
-    assert outside == [], where
-
-
-def check_axe(page: Page, where: str) -> None:
-    assert AXE.is_file(), "axe-core is missing: run npm ci in web/"
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate(
-        "(rules) => axe.run(document, {runOnly: rules}).then((result) => result.violations.map("
-        "(one) => `${one.impact} ${one.id}: ${one.nodes.map((node) => node.target).join(' | ')}`))",
-        RULES,
-    )
-    assert found == [], where
 
 
 def scored(demo: Demo, conv: str) -> int:

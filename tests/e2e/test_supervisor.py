@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from console_page import take
 from playwright.sync_api import Page, expect
+from screen_checks import SIZES, check_axe, check_layout, keep
 from visitor import Visitor
 
 from assistant.loop import gating
@@ -70,7 +72,7 @@ def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
     right.get_by_role("radio", name="Yes").check()
     right.get_by_role("button", name="Quality").click()
     right.get_by_label("Better").select_option("escalate")
-    right.get_by_role("textbox").fill("A second fault belongs with a person.")
+    right.get_by_role("textbox", name="Comment", exact=True).fill("A second fault belongs with a person.")
     right.get_by_role("button", name="Save review").click()
     expect(right.locator(".given")).to_contain_text("A second fault belongs with a person.")
     stored = rows(demo, "SELECT decision_id, verdict, label, comment FROM review WHERE conversation_id = ?", conv)
@@ -258,7 +260,7 @@ def test_a_model_is_promoted_and_rolled_back_with_reasons(demo: Demo, desk: Page
     card = cards.get_by_role("article", name=new)
     expect(card).to_contain_text("passed the gate")
     expect(cards.get_by_role("article", name=old)).to_contain_text("champion")
-    expect(desk.get_by_role("region", name="Figures side by side").locator("thead")).to_contain_text(new)
+    expect(desk.get_by_role("group", name="Figures side by side").locator("thead")).to_contain_text(new)
     card.locator("summary", has_text="Passed the gate").click()
     expect(card.locator(".gate")).to_contain_text("0.010 (-0.001 … 0.020)")
     card.locator("summary", has_text="Model card").click()
@@ -271,7 +273,7 @@ def test_a_model_is_promoted_and_rolled_back_with_reasons(demo: Demo, desk: Page
     confirm.click()
     expect(card).to_contain_text("champion")
     expect(desk.get_by_role("status").filter(has_text="Promoted.")).to_be_visible()
-    journal = desk.get_by_role("region", name="Journal").last.locator("tbody tr").first
+    journal = desk.get_by_role("group", name="Journal").locator("tbody tr").first
     for words in ("Promoted", new, "Better on Chinese conversations", "Sam"):
         expect(journal).to_contain_text(words)
     assert registry.pointer(demo.folder / "models").champion == new
@@ -304,3 +306,203 @@ def test_a_move_on_an_old_page_is_refused_in_words(demo: Demo, desk: Page) -> No
     dialog.get_by_role("button", name="Let it serve").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Somebody else has moved the models")
     registry.promote(folder, before, reason="and back")
+
+
+def test_words_are_found_in_either_language_and_lead_to_their_message(demo: Demo, desk: Page) -> None:
+    with Visitor(demo.url, customer="C1021") as customer:
+        customer.say("Guten Tag")
+        customer.wait_for("message", "bot")
+        customer.say("The teapot arrived broken, 我想换货")
+        customer.wait_for("message", "bot")
+    find = desk.locator("#find")
+    for words in ("换货", "换", "TEAPOT", "eapo broken"):
+        find.fill(words)
+        expect(desk.locator(".it")).to_have_count(1)
+        expect(desk.locator(".it mark").first).to_have_text(re.compile(f"^({'|'.join(words.split())})$", re.IGNORECASE))
+    desk.locator(".it").click()
+    expect(desk).to_have_url(re.compile(r"at=\d+"))
+    expect(desk.locator(".turn:focus")).to_contain_text("我想换货")
+    desk.locator(".view-do button", has_text="All of this customer").click()
+    expect(desk.get_by_role("button", name="One customer")).to_be_visible()
+    for line in desk.locator(".it").all():
+        expect(line).to_contain_text("Ben Ito")
+
+
+def test_a_view_is_kept_shared_opened_renamed_and_deleted(
+    demo: Demo, desk: Page, open_page: Open, log_in: LogIn
+) -> None:
+    views = desk.locator(".views .popover-btn")
+    views.click()
+    expect(desk.get_by_role("button", name="Save this search")).to_be_disabled()
+    desk.keyboard.press("Escape")
+    desk.get_by_role("button", name="Uncertain first").click()
+    desk.get_by_role("button", name="中文").click()
+    views.click()
+    desk.get_by_role("button", name="Save this search").click()
+    dialog = desk.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("<b>Chinese</b>, unsure")
+    dialog.get_by_label("Share with the other supervisors").check()
+    dialog.get_by_role("button", name="Save").click()
+    expect(views).to_contain_text("<b>Chinese</b>, unsure")
+    desk.get_by_role("button", name="Clear").click()
+    expect(views).to_have_text("Views")
+    views.click()
+    desk.locator(".view-open", has_text="Chinese").click()
+    expect(desk).to_have_url(re.compile(r"(?=.*locale=zh)(?=.*sort=uncertain)"))
+    expect(desk.get_by_role("button", name="中文")).to_have_attribute("aria-pressed", "true")
+    # The same name again is refused in words.
+    desk.get_by_role("button", name="Low CSAT").click()
+    views.click()
+    desk.get_by_role("button", name="Save this search").click()
+    dialog.get_by_label("Name").fill("<b>Chinese</b>, unsure")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("You have a view of this name already.")
+    desk.keyboard.press("Escape")
+    views.click()
+    desk.get_by_role("button", name="Change").click()
+    dialog.get_by_label("Name").fill("Unsure")
+    dialog.get_by_role("button", name="Save").click()
+    views.click()
+    desk.get_by_role("button", name="Delete").click()
+    expect(dialog).to_contain_text("Your colleagues lose it too.")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog).to_have_count(0)
+    assert rows(demo, "SELECT count(*) FROM saved_view") == [(0,)]
+
+
+def test_a_scorecard_is_given_and_counts(demo: Demo, desk: Page) -> None:
+    desk.locator(".it").first.click()
+    card = desk.get_by_role("region", name="Scorecard")
+    save = card.get_by_role("button", name="Save scorecard")
+    expect(save).to_be_disabled()
+    card.get_by_role("group", name="Friendly and clear").get_by_label("3", exact=True).check()
+    card.get_by_role("group", name="Right and complete answer").get_by_label("1", exact=True).check()
+    card.get_by_role("group", name="Kept to the shop's rules").get_by_label("does not apply").check()
+    expect(card).to_contain_text("50%")
+    card.get_by_label("Comment for the scorecard").fill("Kind, but wrong. 请先核对订单。")
+    save.click()
+    given = card.locator(".given li").first
+    expect(given).to_contain_text("50% · Sam")
+    expect(given).to_contain_text("Friendly and clear 3/3 · Right and complete answer 1/5")
+    expect(given).to_contain_text("请先核对订单。")
+    assert rows(demo, "SELECT value FROM outcome WHERE type = 'scorecard'") == [(0.5,)]
+    # The shop's own criteria.
+    card.get_by_role("button", name="Criteria").click()
+    dialog = desk.get_by_role("dialog")
+    dialog.get_by_role("button", name="Take criterion 5 out").click()
+    dialog.get_by_role("button", name="Add a criterion").click()
+    fresh = dialog.get_by_role("group", name="Criterion 5")
+    expect(dialog.get_by_role("button", name="Save criteria")).to_be_disabled()
+    fresh.get_by_label("English").fill("Quick")
+    fresh.get_by_label("Points").select_option("2")
+    dialog.get_by_role("button", name="Save criteria").click()
+    expect(card.get_by_role("group", name="Quick")).to_be_visible()
+    expect(given).to_contain_text("Friendly and clear 3/3")
+    card.get_by_role("button", name="Criteria").click()
+    dialog.get_by_role("button", name="Back to the usual ones").click()
+    expect(card.get_by_role("group", name="Kept to the shop's rules")).to_be_visible()
+
+
+def test_one_key_finds_any_transcript_and_any_place(demo: Demo, desk: Page) -> None:
+    with Visitor(demo.url, customer="C1008") as customer:
+        customer.say("A message about pelicans")
+        customer.wait_for("message", "bot")
+        conv = customer.conv
+    desk.get_by_role("link", name="Reports").click()
+    desk.keyboard.press("Control+k")
+    palette = desk.get_by_role("dialog")
+    desk.keyboard.type("pelicans")
+    hit = palette.get_by_role("option").first
+    expect(hit.locator("mark")).to_have_text("pelicans")
+    desk.keyboard.press("Enter")
+    expect(desk).to_have_url(re.compile(conv))
+    expect(desk.locator(".turn:focus")).to_contain_text("pelicans")
+    desk.keyboard.press("Control+k")
+    desk.keyboard.type("audi")
+    expect(palette.get_by_role("option")).to_have_count(1)
+    expect(palette.get_by_role("status")).to_contain_text("conversation")
+    desk.keyboard.press("Enter")
+    expect(desk.locator(".audit tbody tr").first).to_be_visible()
+    desk.keyboard.press("Control+k")
+    desk.keyboard.type("nobody ever said this")
+    expect(palette.get_by_role("status")).to_have_text("0 conversations")
+    desk.keyboard.press("Enter")
+    expect(palette).to_be_visible()
+    desk.keyboard.press("Escape")
+    expect(palette).to_have_count(0)
+
+
+def test_watched_silently_whispered_to_and_taken_over(demo: Demo, desk: Page, open_page: Open, log_in: LogIn) -> None:
+    with Visitor(demo.url, customer="C1005") as customer:
+        customer.say("My walrus lamp flickers")
+        customer.wait_for("message", "bot")
+        customer.ask_for_person()
+        console = open_page(f"{demo.url}/console")
+        log_in(console, "mara")
+        take(console, customer.conv)
+        desk.goto(f"{demo.url}/supervisor?conv={customer.conv}")
+        expect(desk.locator(".view-do .tag")).to_have_text("goes on")
+        customer.say("Is anybody there?")
+        # It appears by itself, and the customer and the agent see nobody more than before.
+        expect(desk.locator(".turn.contact", has_text="Is anybody there?")).to_be_visible(timeout=15_000)
+        read = (
+            "SELECT count(*) FROM audit JOIN agent ON actor = 'agent:' || agent.id WHERE login = 'sam' AND object = ?"
+        )
+        assert rows(demo, read, customer.conv) == [(1,)]
+        desk.get_by_role("textbox", name=re.compile("the customer never sees it")).fill("Offer the courier")
+        desk.get_by_role("button", name="Whisper", exact=True).click()
+        expect(console.locator(".note", has_text="Offer the courier")).to_be_visible()
+        expect(desk.locator(".turn .note", has_text="Offer the courier")).to_be_visible()
+        desk.get_by_role("button", name="Take over").click()
+        desk.get_by_role("dialog").get_by_role("button", name="Take over").click()
+        expect(desk).to_have_url(re.compile(r"/console\?conv="))
+        held = (
+            "SELECT agent.login FROM conversation JOIN agent ON holder = 'agent:' || agent.id WHERE conversation.id = ?"
+        )
+        holder = rows(demo, held, customer.conv)
+        assert holder == [("sam",)]
+        assert not any("Offer the courier" in (event.get("body") or "") for event in customer.events)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_new_screens_in_every_theme_and_language(
+    demo: Demo, open_page: Open, log_in: LogIn, theme: str, language: str
+) -> None:
+    locale = "zh-CN" if language == "zh" else "en-GB"
+    page = open_page(f"{demo.url}/supervisor?tab=models", color_scheme=theme, locale=locale, reduced_motion="reduce")
+    where = f"{theme} {language}"
+    passed_the_gate(demo, look=1)
+    log_in(page, "sam")
+    page.locator(".model").first.wait_for()
+    page.locator(".report-table tbody tr").first.wait_for()
+    for summary in page.locator(".model summary").all():
+        summary.click()
+    check_axe(page, f"{where} models")
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(200)
+        check_layout(page, f"{where} models {size}")
+        keep(page, f"models-{size}-{theme}-{language}")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.locator(".model-moves button").first.click()
+    check_axe(page, f"{where} move")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.locator(".palette [role=option]").first.wait_for()
+    check_axe(page, f"{where} palette")
+    page.keyboard.press("Escape")
+    page.goto(f"{demo.url}/supervisor?locale={language}")
+    page.locator(".it").first.click()
+    page.locator(".points").first.wait_for()
+    page.locator(".views .popover-btn").click()
+    check_axe(page, f"{where} views")
+    page.locator(".views .popover-in .btn").last.click()
+    check_axe(page, f"{where} save a view")
+    page.keyboard.press("Escape")
+    page.locator(".card-head .icon-btn").first.click()
+    page.locator(".criteria").wait_for()
+    check_axe(page, f"{where} criteria")
+    page.set_viewport_size({"width": 390, "height": 844})
+    check_layout(page, f"{where} criteria on a phone")
+    keep(page, f"criteria-phone-{theme}-{language}")

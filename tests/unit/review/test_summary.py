@@ -11,7 +11,8 @@ from assistant.conversations.store import NewEvent, append
 from assistant.escalation import commands
 from assistant.ids import new_id
 from assistant.outcomes.store import record
-from assistant.review.summary import RETENTION_WINDOW_MS, WEEK_MS, summarise
+from assistant.review.summary import WEEK_MS, summarise
+from assistant.review.value_reports import WINDOW_MS
 from assistant.storage.tables import conversation, decision, wallet_entry
 
 DAY = 86_400_000
@@ -113,7 +114,7 @@ def enrol(shop: Any, *, held_out: bool, again: bool, reported: bool, at: int) ->
 
 
 def test_retention_compares_the_treated_with_the_holdout_once_the_window_is_over(shop: Any) -> None:
-    old, young = shop.now - 60 * DAY, shop.now - RETENTION_WINDOW_MS
+    old, young = shop.now - 60 * DAY, shop.now - WINDOW_MS
     for number in range(40):
         enrol(shop, held_out=False, again=number % 4 != 0, reported=number % 2 == 0, at=old)
         enrol(shop, held_out=True, again=number % 2 == 0, reported=number % 4 == 0, at=old)

@@ -36,6 +36,8 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
   }, []);
+  // On a phone the row of places is wider than the screen.
+  useEffect(() => document.querySelector(".topbar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [place.tab]);
   const go = (tab: Tab) => (event: MouseEvent): void => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
@@ -54,7 +56,7 @@ export function Supervisor({ agent, api, logOut }: SignedIn) {
           <a class="navlink" href="/console">{t("nav.to_console")}</a>
         </nav>
         <span class="sp" />
-        <Button look="ghost" class="find-open" aria-label={t("palette.title")} onClick={() => setFinding(true)}><Icon name="search" /><span class="wide-only row"><Kbd>{COMMAND_KEY}</Kbd><Kbd>K</Kbd></span></Button>
+        <Button look="ghost" class="find-open" onClick={() => setFinding(true)}><Icon name="search" /><span class="hidden">{t("palette.title")}</span><span class="wide-only row"><Kbd>{COMMAND_KEY}</Kbd><Kbd>K</Kbd></span></Button>
         <AccountMenu agent={agent} logOut={logOut} />
       </header>
       <FigureTiles figures={figures} retry={reload} />

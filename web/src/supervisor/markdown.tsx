@@ -50,9 +50,9 @@ function inline(text: string): ComponentChildren {
   });
 }
 
-export function Markdown({ text }: { text: string }) {
+export function Markdown({ text, label }: { text: string; label: string }) {
   return (
-    <div class="card-text" dir="auto">
+    <div class="card-text" dir="auto" lang="en" tabIndex={0} role="group" aria-label={label}>
       {blocks(text).map((block, i) => {
         switch (block.is) {
           case "heading":

@@ -107,7 +107,7 @@ function ModelCard({ model, registry, wish }: { model: ModelLine; registry: Regi
         </dl>
       )}
       {loads && is !== "champion" && <GateReport gate={model.gate ?? null} champion={registry.champion} />}
-      {model.card && <details class="model-more"><summary class="sm">{t("models.card")}</summary><div lang="en"><Markdown text={model.card} /></div></details>}
+      {model.card && <details class="model-more"><summary class="sm">{t("models.card")}</summary><Markdown text={model.card} label={t("models.card")} /></details>}
       {buttons.length > 0 && <div class="row wrap model-moves">{buttons}</div>}
     </article>
   );
@@ -197,7 +197,7 @@ function Comparison({ data }: { data: Registry }) {
           {rest.map((model) => <button key={model.version} type="button" class="chip" aria-pressed={chosen.includes(model.version)} onClick={() => toggle(model.version)}><bdi>{oneLine(model.version, 60)}</bdi></button>)}
         </div>
       )}
-      <div class="report-table" tabIndex={0} role="region" aria-label={t("models.side_by_side")}>
+      <div class="report-table" tabIndex={0} role="group" aria-label={t("models.side_by_side")}>
         <table class="plain figures">
           <thead><tr><th scope="col">{t("models.figure_name")}</th>{shown.map((model) => <th key={model.version} scope="col"><bdi>{oneLine(model.version, 60)}</bdi><br /><span class="muted">{word("model_state", model.state)}</span></th>)}</tr></thead>
           <tbody>
@@ -242,7 +242,7 @@ function Journal({ data }: { data: Registry }) {
   return (
     <Section title={t("models.journal")} class="model-part">
       {data.journal.length === 0 ? <p class="sm muted">{t("models.no_moves")}</p> : (
-        <div class="report-table" tabIndex={0} role="region" aria-label={t("models.journal")}>
+        <div class="report-table" tabIndex={0} role="group" aria-label={t("models.journal")}>
           <table class="plain journal">
             <thead><tr><th scope="col">{t("audit.when")}</th><th scope="col">{t("audit.what")}</th><th scope="col">{t("models.model")}</th><th scope="col">{t("models.why")}</th><th scope="col">{t("audit.who")}</th></tr></thead>
             <tbody>

@@ -7,9 +7,10 @@ import { Icon } from "../ui/icons.tsx";
 import { Choice, Empty, Failed, Loading, cx } from "../ui/parts.tsx";
 import { actionInWords } from "../ui/codes.ts";
 import { oneLine } from "../ui/text.ts";
+import { Chart } from "./chart.tsx";
 import { PERIODS, drillPlace, writePlace, type Place } from "./place.ts";
 
-const REPORTS = ["volume", "response", "escalation", "churn-by-reason", "churn-by-language", "churn-by-category", "churn-by-channel", "offers", "agents", "calibration", "drift"];
+const REPORTS = ["volume", "response", "csat", "escalation", "retention", "churn-by-reason", "churn-by-product", "churn-by-category", "churn-by-language", "churn-by-channel", "offers", "agents", "calibration", "drift"];
 const DAY_MS = 86_400_000;
 
 type Cell = string | number | null;
@@ -60,6 +61,11 @@ export function Reports({ api, place, setPlace, currency }: { api: Api; place: P
   );
 }
 
+/** First columns that are moments: their reports have a picture. */
+const TIMES: ReadonlySet<string> = new Set(["day", "week", "month", "score"]);
+/** Columns that `low` and `high` are the interval of. */
+const BOUNDED: ReadonlySet<string> = new Set(["lead", "observed"]);
+
 function cellInWords(i18n: I18n, unit: string, value: Cell, currency: string): string {
   if (value === null) return "—";
   if (typeof value === "string") return oneLine(value, 80);
@@ -72,6 +78,10 @@ function cellInWords(i18n: I18n, unit: string, value: Cell, currency: string): s
       return i18n.f.money(Math.round(value), currency);
     case "score":
       return i18n.f.probability(value);
+    case "change":
+      return i18n.f.change(value);
+    case "points":
+      return i18n.t("figure.points", { points: (value < 0 ? "−" : "+") + i18n.f.fixed(Math.abs(value), 1) });
     case "rating":
       return i18n.f.fixed(value, 2);
     default:
@@ -84,6 +94,7 @@ function lineInWords(i18n: I18n, column: string, value: Cell): string {
   const text = typeof value === "string" ? value : String(value ?? "—");
   if (column === "reason") return i18n.known(`reason.${text}`) ? i18n.word("reason", text) : i18n.word("task_reason", text);
   if (column === "offer") return actionInWords(i18n, `offer:${text}`);
+  if (column === "month") return text === "all" ? i18n.t("reports.all") : text;
   if ((column === "day" || column === "week") && !Number.isNaN(Date.parse(text))) return i18n.f.date(Date.parse(text));
   return oneLine(text, 80);
 }
@@ -95,8 +106,24 @@ export function ReportTable({ report, place, setPlace, currency }: { report: Rep
   const [drawn, setDrawn] = useState(drawable[0] ?? 1);
   const column = report.columns[drawn] ?? report.columns[0]!;
   const most = Math.max(...report.rows.map((row) => (typeof row[drawn] === "number" ? Math.abs(row[drawn]) : 0)), column.unit === "share" || column.unit === "score" ? 0.01 : 1);
+  const pictured = TIMES.has(report.columns[0]!.name);
+  const [low, high] = ["low", "high"].map((name) => report.columns.findIndex((one) => one.name === name));
+  const interval = BOUNDED.has(column.name) && low! > 0 && high! > 0;
+  const at = (row: readonly Cell[], i: number): number | null => (typeof row[i] === "number" ? row[i] : null);
   return (
-    <div class="report-table">
+    <>
+      {pictured && (
+        <Chart
+          columns={column.unit === "count"}
+          say={(tick) => cellInWords(i18n, column.unit, tick, currency)}
+          points={report.rows.filter((row) => row[0] !== "all").map((row) => ({
+            label: lineInWords(i18n, report.columns[0]!.name, row[0] ?? null),
+            value: at(row, drawn),
+            ...(interval ? { low: at(row, low!), high: at(row, high!) } : {}),
+          }))}
+        />
+      )}
+      <div class="report-table" tabIndex={0} role="group" aria-label={word("report", report.name)}>
       <table class="plain">
         <caption class="hidden">{word("report", report.name)}</caption>
         <thead>
@@ -106,7 +133,7 @@ export function ReportTable({ report, place, setPlace, currency }: { report: Rep
                 {i === 0 ? word("column", one.name) : <button type="button" class="link" aria-pressed={i === drawn} title={t("reports.draw")} onClick={() => setDrawn(i)}>{word("column", one.name)}</button>}
               </th>
             ))}
-            <th scope="col" class="bar-head">{word("column", column.name)}</th>
+            {!pictured && <th scope="col" class="bar-head">{word("column", column.name)}</th>}
           </tr>
         </thead>
         <tbody>
@@ -121,13 +148,14 @@ export function ReportTable({ report, place, setPlace, currency }: { report: Rep
                   ? <a href={`/supervisor${writePlace(to)}`} onClick={(event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); setPlace(to); }}><bdi>{name}</bdi></a>
                   : <bdi>{name}</bdi>}</th>
                 {row.slice(1).map((cell, j) => <td key={j} class={cx("num", j + 1 === drawn && "drawn")}>{cellInWords(i18n, report.columns[j + 1]?.unit ?? "", cell, currency)}</td>)}
-                <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width={typeof value === "number" ? (100 * Math.abs(value)) / most : 0} height="8" rx="1" /></svg></td>
+                {!pictured && <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width={typeof value === "number" ? (100 * Math.abs(value)) / most : 0} height="8" rx="1" /></svg></td>}
               </tr>
             );
           })}
         </tbody>
       </table>
+      </div>
       <p class="xs muted">{t("reports.hint")}</p>
-    </div>
+    </>
   );
 }

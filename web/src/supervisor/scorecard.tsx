@@ -171,7 +171,8 @@ function CriteriaDialog({ api, known, onClose, onDone }: { api: Api; known: Crit
         <p class="sm muted">{t("card.edit_means")}</p>
         <ul class="criteria">
           {drafts.map((one, i) => (
-            <li key={one.key} role="group" aria-label={t("card.criterion", { n: i + 1 })}>
+            <li key={one.key}><fieldset>
+              <legend class="hidden">{t("card.criterion", { n: i + 1 })}</legend>
               <label class="field"><span>{t("card.title_en")}</span><input value={one.en} maxLength={80} lang="en" onInput={(event) => change(one.key, { en: event.currentTarget.value })} /></label>
               <label class="field"><span>{t("card.title_zh")}</span><input value={one.zh} maxLength={80} lang="zh" onInput={(event) => change(one.key, { zh: event.currentTarget.value })} /></label>
               <label class="field criteria-most"><span>{t("card.most")}</span>
@@ -180,7 +181,7 @@ function CriteriaDialog({ api, known, onClose, onDone }: { api: Api; known: Crit
                 </select>
               </label>
               <IconButton icon="close" label={t("card.drop", { n: i + 1 })} disabled={drafts.length === 1} onClick={() => setDrafts(drafts.filter((other) => other.key !== one.key))} />
-            </li>
+            </fieldset></li>
           ))}
         </ul>
         <div class="row wrap">
