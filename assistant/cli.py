@@ -9,6 +9,7 @@ from retrieval import bench, bench_encoders, evaluate_commands
 from risk import bench as risk_bench
 from risk.commands import evaluate_app, train_app
 from risk.fusion import commands as fusion
+from risk.tuning import commands as tuning
 from risk.uplift import commands as effects
 from risk.world.commands import simulate_app
 
@@ -25,6 +26,9 @@ evaluate_app.command("fairness")(effects.evaluate_fairness)
 train_app.command("uplift")(effects.train_uplift)
 train_app.command("fusion")(fusion.train_fusion)
 evaluate_app.command("fusion")(fusion.evaluate_fusion)
+train_app.command("private")(tuning.train_private)
+train_app.command("federated")(tuning.train_federated)
+evaluate_app.command("tuning")(tuning.evaluate_tuning)
 
 app = typer.Typer(
     name="staywell",

@@ -36,6 +36,7 @@ from risk.history import train as history_training
 from risk.history.transactions import COLUMNS, parse_mapping
 from risk.history.transactions import read as read_transactions
 from risk.plots import alarm_curve
+from risk.scale.shards import HERE, Place
 from risk.scorer import floors_of
 
 train_app = typer.Typer(
@@ -80,6 +81,10 @@ TurnsOnly = Annotated[
     bool,
     typer.Option("--turns-only", help="Leave out closing ratings (USS's OVERALL rows), which published figures count."),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes to work in. Default: STAYWELL_PROCESSES. The result is the same."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -112,6 +117,12 @@ def progress() -> Iterator[training.Report]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield report
+
+
+def place(context: typer.Context, workers: int | None = None) -> Place:
+    """Where work is done: as the settings say, which the command line puts into the context, or in so many processes."""
+    set_place: Place = context.obj() if callable(context.obj) else HERE
+    return set_place if workers is None else Place(workers)
 
 
 def adaptation(layers: int, epochs: int) -> Adaptation:
@@ -179,6 +190,7 @@ def _base(path: Path | None) -> Artefact:
 
 @train_app.command("conversations")
 def train_conversations(
+    context: typer.Context,
     data: Data,
     out: Out,
     more: More = None,
@@ -196,6 +208,7 @@ def train_conversations(
     lora: Lora = None,
     lora_layers: LoraLayers = ADAPTATION.layers,
     lora_epochs: LoraEpochs = ADAPTATION.epochs,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the conversation branch; the history branch is taken over from --base."""
@@ -205,7 +218,8 @@ def train_conversations(
             raise typer.BadParameter(
                 "choose --lora or --search: a search over adapted encoders would adapt one a trial and fold"
             )
-        options = training.Options(augment, search, tensorboard, adaptation=adaptation(lora_layers, lora_epochs))
+        chosen = adaptation(lora_layers, lora_epochs)
+        options = training.Options(augment, search, tensorboard, adaptation=chosen, place=place(context, workers))
         with progress() as report:
             if lora is not None:
                 source = lora_source(encoder)
@@ -329,6 +343,7 @@ def evaluate_conversations(
 
 @evaluate_app.command("cross-validate")
 def cross_validate_conversations(
+    context: typer.Context,
     data: Data,
     more: More = None,
     encoder: EncoderName = "use",
@@ -341,6 +356,7 @@ def cross_validate_conversations(
     ] = False,
     lora_layers: LoraLayers = ADAPTATION.layers,
     lora_epochs: LoraEpochs = ADAPTATION.epochs,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """What training on these conversations would give, out of fold by conversation; nothing is written."""
@@ -349,7 +365,8 @@ def cross_validate_conversations(
         chosen = adaptation(lora_layers, lora_epochs)
         cached = CachedEncoder(load_encoder(encoder), cache)
         with progress() as report:
-            options = training.Options(augment, adapted_from=source, adaptation=chosen)
+            where = place(context, workers)
+            options = training.Options(augment, adapted_from=source, adaptation=chosen, place=where)
             readings = training.cross_validate([*data, *(more or [])], cached, seed, report, options)
         answer(
             evaluation.out_of_fold_figures(readings, turns_only=turns_only, seed=seed),

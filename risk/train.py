@@ -26,6 +26,7 @@ from risk.history import train as history_train
 from risk.history import transactions
 from risk.registry import bands_path
 from risk.runs import recording
+from risk.scale.shards import HERE, Place
 from risk.scorer import ChampionScorer
 from risk.types import Vector
 
@@ -99,6 +100,7 @@ class Options:
         None  # the encoder was adapted on these data from this folder: each fold needs one of its own
     )
     adaptation: Adaptation = field(default_factory=Adaptation)
+    place: Place = HERE  # where folds and trials are worked on
 
 
 def adapt_encoder(
@@ -144,6 +146,7 @@ def cross_validate(
         lambda done, total: report("cross-validation", done, total),
         knobs,
         fold_lookups=_fold_lookups(conversations, chosen, texts, seed, report),
+        place=chosen.place,
     )
     return cast(Readings, readings)
 
@@ -177,6 +180,7 @@ def train_conversations(
                 knobs,
                 lambda done, total: report("search", done, total),
                 record,
+                chosen.place,
             )
         trained = conversation_train.train(
             conversations,
@@ -186,6 +190,7 @@ def train_conversations(
             knobs,
             record,
             _fold_lookups(conversations, chosen, needed, seed, report),
+            chosen.place,
         )
     own = [m.text for c in conversations for m in c.messages if m.role == "contact"]
     report("reason heads", 0, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from risk.calibration import fit_beta, softmax, temperature
 from risk.conversation import lexical
@@ -27,6 +28,7 @@ from risk.conversation.net import Net, export
 from risk.conversation.readings import Readings, measure, targets
 from risk.conversation.step import READOUT, Heads, readout, smooth, together
 from risk.early_warning import thresholds
+from risk.scale.shards import HERE, Place, run
 from risk.text import TextState, observe
 from risk.types import Message, Vector
 
@@ -187,30 +189,69 @@ def parts(conversations: Sequence[Conversation], seed: int) -> list[int]:
     return folds([c for c in conversations if c.messages], FOLDS, seed)
 
 
-def out_of_fold(corpora: Sequence[Corpus], knobs: Knobs, seed: int, tick: Tick, record: Record) -> OutOfFold:
-    """Cross-validation by conversation; `corpora` [FOLDS] are the same conversations as each fold's encoder reads them."""
-    fold = parts([r.conversation for r in corpora[0].rows], seed)
-    inputs, labels = [], []
-    for k, corpus in enumerate(corpora):
-        rows = corpus.rows
-        learnt = corpus.learnt(lambda number, k=k: fold[number] == k)  # type: ignore[misc]
-        seeds = [seed + k + 50 * m for m in range(FOLD_MEMBERS)]
-        model, nets = fit_readers(learnt, seeds, knobs, tick, record, f"fold-{k}")
-        for number, (row, f) in enumerate(zip(rows, fold, strict=True)):
-            if f != k or all(level is None for level in row.conversation.levels):
-                continue
-            logits, sentiment = predict(model, nets, row, knobs.net_share)
-            wanted = targets(row.conversation)
-            earlier: tuple[float, ...] = (0.0, 0.0, 0.0)
-            smoothed: tuple[float, ...] = (0.0, 0.0, 0.0)
-            for turn, i in enumerate(i for i, m in enumerate(row.conversation.messages) if m.role == "contact"):
-                now = tuple(logits[i].tolist())
-                smoothed = smooth(smoothed, now, turn == 0)
-                inputs.append(readout(now, earlier, smoothed, float(sentiment[i])))
-                labels.append((*wanted[i], number))
-                earlier = now
-    level, ahead, whole, group = np.array(labels, dtype=np.int64).T
-    return OutOfFold(np.stack(inputs), level, ahead, whole, group)
+Curve = list[tuple[str, str, float, int]]  # what a `Record` is called with
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What readers say of one fold's conversations, and the curves of their training."""
+
+    inputs: list[NDArray[np.float64]]
+    labels: list[tuple[int, int, int, int]]
+    curves: Curve
+
+
+def one_fold(shared: tuple[Sequence[Corpus], Sequence[int], Knobs, int], k: int, tick: Tick = lambda: None) -> Fold:
+    """Readers that have not seen fold `k`, on its conversations; `shared`: corpora, the fold of each conversation, knobs, seed.
+
+    The result follows from these alone, in whatever process it is computed (`risk.scale`).
+    """
+    corpora, fold, knobs, seed = shared
+    corpus = corpora[k]
+    found = Fold([], [], [])
+    torch.set_num_threads(1)
+    learnt = corpus.learnt(lambda number: fold[number] == k)
+    seeds = [seed + k + 50 * m for m in range(FOLD_MEMBERS)]
+    model, nets = fit_readers(learnt, seeds, knobs, tick, lambda *point: found.curves.append(point), f"fold-{k}")
+    for number, (row, f) in enumerate(zip(corpus.rows, fold, strict=True)):
+        if f != k or all(level is None for level in row.conversation.levels):
+            continue
+        logits, sentiment = predict(model, nets, row, knobs.net_share)
+        wanted = targets(row.conversation)
+        earlier: tuple[float, ...] = (0.0, 0.0, 0.0)
+        smoothed: tuple[float, ...] = (0.0, 0.0, 0.0)
+        for turn, i in enumerate(i for i, m in enumerate(row.conversation.messages) if m.role == "contact"):
+            now = tuple(logits[i].tolist())
+            smoothed = smooth(smoothed, now, turn == 0)
+            found.inputs.append(readout(now, earlier, smoothed, float(sentiment[i])))
+            found.labels.append((*wanted[i], number))
+            earlier = now
+    return found
+
+
+def out_of_fold(
+    corpora: Sequence[Corpus],
+    knobs: Knobs,
+    seed: int,
+    tick: Tick,
+    record: Record,
+    place: Place = HERE,
+    measured: Sequence[int] = range(FOLDS),
+) -> OutOfFold:
+    """Cross-validation by conversation, of the folds that are `measured`.
+
+    `corpora` [FOLDS] are the same conversations as each fold's encoder reads them.
+    """
+    shared = (corpora, parts([r.conversation for r in corpora[0].rows], seed), knobs, seed)
+    if place.here:
+        with threadpool_limits(1):  # as workers have it: sums must come out alike
+            found = [one_fold(shared, k, tick) for k in measured]
+    else:
+        found = run(place, one_fold, shared, measured, lambda done, total: tick(), name=lambda k: f"fold {k}")
+    for point in (point for fold in found for point in fold.curves):
+        record(*point)
+    level, ahead, whole, group = np.array([label for fold in found for label in fold.labels], dtype=np.int64).T
+    return OutOfFold(np.stack([row for fold in found for row in fold.inputs]), level, ahead, whole, group)
 
 
 def _readout_weights(x: NDArray[np.float64], y: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
@@ -296,8 +337,10 @@ def cross_validate(
     knobs: Knobs = DEFAULT,
     record: Record = unrecorded,
     fold_lookups: Sequence[Mapping[str, Vector]] | None = None,
+    place: Place = HERE,
+    measured: Sequence[int] = range(FOLDS),
 ) -> tuple[OutOfFold, Readings]:
-    """Predictions and readings out of fold, without the final fit.
+    """Predictions and readings out of fold, without the final fit. Folds are worked on wherever `place` says, with one result.
 
     `fold_lookups` [FOLDS] where the encoder itself learnt from labels: a fold's is by an encoder that has not seen the fold.
     """
@@ -307,8 +350,20 @@ def cross_validate(
     corpora = [corpus] * FOLDS
     if fold_lookups is not None:
         corpora = [Corpus.of(conversations, own, knobs, seed) for own in fold_lookups]
-    oof = out_of_fold(corpora, knobs, seed, _ticker(FOLDS, FOLD_MEMBERS, corpus, knobs, progress), record)
+    tick = _ticker(len(measured), FOLD_MEMBERS, corpus, knobs, progress) if place.here else _folds_done(progress)
+    oof = out_of_fold(corpora, knobs, seed, tick, record, place, measured)
     return oof, read_out(oof, knobs, seed)
+
+
+def _folds_done(progress: Progress | None) -> Tick:
+    """Other processes tell when a fold is done, not when an epoch is."""
+    steps = count()
+
+    def tick() -> None:
+        if progress is not None:
+            progress(next(steps), FOLDS)
+
+    return tick
 
 
 def _ticker(fits: int, nets: int, corpus: Corpus, knobs: Knobs, progress: Progress | None) -> Tick:
@@ -332,9 +387,10 @@ def train(
     knobs: Knobs = DEFAULT,
     record: Record = unrecorded,
     fold_lookups: Sequence[Mapping[str, Vector]] | None = None,
+    place: Place = HERE,
 ) -> TrainedConversation:
     """Cross-validate, then fit the readers on everything. `lookup` and each of `fold_lookups` must hold all of `texts`."""
-    oof, readings = cross_validate(conversations, lookup, seed, progress, knobs, record, fold_lookups)
+    oof, readings = cross_validate(conversations, lookup, seed, progress, knobs, record, fold_lookups, place)
     corpus = Corpus.of(conversations, lookup, knobs, seed)
     seeds = [seed + 100 + m for m in range(MEMBERS)]
     tick = _ticker(1, MEMBERS, corpus, knobs, progress)
