@@ -174,7 +174,7 @@ def test_a_colleague_who_is_mentioned_in_a_note_is_told(demo: Demo, open_page: O
         entry = lin.get_by_role("dialog").locator(".mention").first
         expect(entry).to_contain_text("Mara：Known fault? <img src=x onerror=alert(1)>")
         expect(entry).to_contain_text("新")
-        entry.focus()
+        expect(entry).to_be_focused()
         lin.keyboard.press("Enter")
         expect(lin.locator(".note", has_text="Known fault?")).to_be_focused()
         expect(badge).to_have_count(0)
