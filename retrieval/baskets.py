@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "at": ("at", "date", "time", "timestamp", "invoicedate", "order_date"),
     "quantity": ("quantity", "qty"),
 }
-_TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")
+# Forms that `datetime.fromisoformat` does not read, the month first where nothing tells: some shops' exports are American.
+_TIMES = (
+    *(f"{day}{time}" for day in ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%y", "%d/%m/%y")
+      for time in (" %H:%M", " %H:%M:%S", "")),
+)  # fmt: skip
 _PARAMETERS: dict[str, Any] = {
     "objective": "binary",
     "num_leaves": 31,
@@ -72,48 +77,77 @@ def load_orders(path: Path, mapping: Mapping[str, str]) -> tuple[dict[str, list[
     Lines with a quantity of zero or less (returns, cancellations) and lines without a customer are no purchases. Raises
     ValueError when the file cannot be used.
     """
-    reader = tables.by_header(path)
-    names = {name.strip().lower(): name for name in reader.fieldnames or ()}
+    header, rows = tables.by_header(path)
+    names = {name.lower(): name for name in header}
     columns: dict[str, str] = {}
     for field, guesses in COLUMNS.items():
-        wanted = (mapping[field].lower(),) if field in mapping else guesses
+        wanted = (mapping[field].strip().lower(),) if field in mapping else guesses
         column = next((names[name] for name in wanted if name in names), None)
         if column is not None:
             columns[field] = column
         elif field != "quantity" or field in mapping:
-            raise ValueError(f"{path.name}: no column for {field!r} ({wanted[0]}); name it with --map {field}=COLUMN")
-    found: dict[str, list[Purchase]] = {}
+            raise ValueError(
+                f"{path.name}: no column for {field!r} ({wanted[0]}); name it with --map {field}=COLUMN,"
+                f" the columns are {', '.join(header)}"
+            )
+    lines: list[tuple[int, list[str]]] = []
     faults: list[RowFault] = []
-    for row in reader:
-        customer, product = (row[columns["customer"]] or "").strip(), (row[columns["product"]] or "").strip()
-        if not customer or not product:
+    for line, row in rows:
+        if isinstance(row, str):
+            faults.append(RowFault(line, row, path.name))
             continue
+        cells = [row.get(columns[field], "").strip() if field in columns else "1" for field in COLUMNS]
+        if cells[0] and cells[2]:
+            lines.append((line, cells))
+    times = read_times(cells[3] for _, cells in lines)
+    found: dict[str, list[Purchase]] = {}
+    for line, (customer, order, product, at, quantity) in lines:
         try:
-            at = parse_time(row[columns["at"]] or "")
-            bought = "quantity" not in columns or float(row[columns["quantity"]]) > 0
-        except ValueError as fault:
-            faults.append(RowFault(reader.line_num, str(fault), path.name))
-            continue
-        if bought:
-            found.setdefault(customer, []).append(Purchase(product, (row[columns["order"]] or "").strip(), at))
+            moment, bought = times[at], float(quantity)
+        except KeyError:
+            faults.append(RowFault(line, f"time {at!r} is not understood", path.name))
+        except ValueError:
+            faults.append(RowFault(line, f"quantity {quantity!r} is not a number", path.name))
+        else:
+            if bought > 0:
+                found.setdefault(customer, []).append(Purchase(product, order, moment))
+    faults.sort(key=lambda fault: fault.line)
     for purchases in found.values():
         purchases.sort(key=lambda purchase: purchase.at_ms)
     return found, faults
 
 
-def parse_time(text: str) -> int:
-    """UTC milliseconds of a date or time; without a zone it is UTC. Raises ValueError."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        for form in _TIMES:
-            try:
-                moment = datetime.strptime(text.strip(), form)  # noqa: DTZ007 - the zone is set below
-                break
-            except ValueError:
-                continue
-        else:
-            raise ValueError(f"time {text!r} is not understood") from None
+def read_times(texts: Iterable[str]) -> dict[str, int]:
+    """UTC milliseconds by text, for dates and times that can be read; without a zone they are UTC.
+
+    ISO 8601, and seconds or milliseconds since 1970, read the same everywhere. The others are read in the one form that fits
+    most of the file: whether 1/12 is in January or in December, no single line can tell.
+    """
+    found: dict[str, int] = {}
+    others: list[str] = []
+    for text in dict.fromkeys(texts):
+        try:
+            found[text] = _epoch(text) or _milliseconds(datetime.fromisoformat(text))
+        except ValueError:
+            others.append(text)
+    read: list[dict[str, int]] = []
+    for form in _TIMES:
+        moments: dict[str, int] = {}
+        for text in others:
+            with suppress(ValueError):
+                moments[text] = _milliseconds(datetime.strptime(text, form))  # noqa: DTZ007 - the zone is set there
+        read.append(moments)
+    return found | max(read, key=len)
+
+
+def _epoch(text: str) -> int:
+    """Milliseconds of a time since 1970 in seconds or milliseconds; 0 where it is none."""
+    if not text.isascii() or not text.isdigit() or len(text) not in (10, 13):
+        return 0
+    return int(text) * (1_000 if len(text) == 10 else 1)
+
+
+def _milliseconds(moment: datetime) -> int:
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1_000)
 

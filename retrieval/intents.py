@@ -29,19 +29,22 @@ class Question:
 
 def load_questions(path: Path) -> tuple[list[Question], list[RowFault]]:
     """Questions from a CSV with the columns text and category (or intent); also `.gz`. Raises ValueError for no such file."""
-    reader = tables.by_header(path)
-    columns = set(reader.fieldnames or ())
-    label = "category" if "category" in columns else "intent"
-    if not {"text", label} <= columns:
+    header, rows = tables.by_header(path)
+    names = {name.lower(): name for name in header}
+    wording, label = names.get("text"), names.get("category", names.get("intent"))
+    if wording is None or label is None:
         raise ValueError(f"{path.name}: expected the columns text and category")
     found: list[Question] = []
     faults: list[RowFault] = []
-    for row in reader:
-        text, intent = clean(row["text"] or ""), (row[label] or "").strip()
+    for line, row in rows:
+        if isinstance(row, str):
+            faults.append(RowFault(line, row, path.name))
+            continue
+        text, intent = clean(row.get(wording, "")), row.get(label, "").strip()
         if text and intent:
             found.append(Question(text, intent))
         else:
-            faults.append(RowFault(reader.line_num, "text or category is empty", path.name))
+            faults.append(RowFault(line, "text or category is empty", path.name))
     return found, faults
 
 

@@ -37,22 +37,26 @@ def load_judgements(path: Path) -> tuple[dict[str, dict[str, float]], list[RowFa
 
     Logged clicks fit as well: rating 0 for shown, more for clicked, bought. Raises ValueError when the file cannot be read.
     """
-    reader = tables.by_header(path)
-    missing = {"query", "docid", "rating"} - set(reader.fieldnames or ())
+    header, rows = tables.by_header(path)
+    names = {name.lower(): name for name in header}
+    missing = {"query", "docid", "rating"} - names.keys()
     if missing:
-        raise ValueError(f"{path.name}: column {min(missing)!r} is missing")
+        raise ValueError(f"{path.name}: column {min(missing)!r} is missing; the columns are {', '.join(header)}")
     found: dict[str, dict[str, float]] = {}
     faults: list[RowFault] = []
-    for row in reader:
-        try:
-            grade = float(row["rating"])
-        except (TypeError, ValueError):
-            grade = -1.0
-        query = clean(row["query"] or "")
-        if not query or not row["docid"] or not 0 <= grade <= GRADES:
-            faults.append(RowFault(reader.line_num, "expected query, docid and a rating from 0 to 3", path.name))
+    for line, row in rows:
+        if isinstance(row, str):
+            faults.append(RowFault(line, row, path.name))
             continue
-        found.setdefault(query, {})[row["docid"]] = grade
+        try:
+            grade = float(row.get(names["rating"], ""))
+        except ValueError:
+            grade = -1.0
+        query, name = clean(row.get(names["query"], "")), row.get(names["docid"], "").strip()
+        if not query or not name or not 0 <= grade <= GRADES:
+            faults.append(RowFault(line, "expected query, docid and a rating from 0 to 3", path.name))
+            continue
+        found.setdefault(query, {})[name] = grade
     return found, faults
 
 

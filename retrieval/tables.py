@@ -6,9 +6,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TextIO, TypeVar
 
 import orjson
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from retrieval.errors import RowFault, explain
 
 MAX_ROW: Final = 1_000_000  # characters; a longer row is refused, not read into a model
 KINDS: Final = (".csv", ".jsonl", ".ndjson")
+DELIMITERS: Final = (",", ";", "\t")
 _BOM: Final = b"\xef\xbb\xbf"
 
 Binary = io.BufferedReader | gzip.GzipFile
@@ -39,7 +40,7 @@ def read_rows(path: Path) -> Iterator[Numbered]:
     """(line, row) of a .csv or .jsonl file; a row that cannot be read gives its reason instead. Lines count from 1.
 
     Cells that hold nothing are left out, and so are lines of them. Raises ValueError when the file as a whole cannot be read,
-    maybe only after its first rows.
+    maybe only after its first rows. What separates the cells of a CSV is read off its header: comma, semicolon or tab.
     """
     kind = Path(path.name.removesuffix(".gz")).suffix
     if kind not in KINDS:
@@ -57,16 +58,15 @@ def read_rows(path: Path) -> Iterator[Numbered]:
         raise ValueError(f"{path.name}: {fault}") from fault
 
 
-def by_header(path: Path) -> csv.DictReader[str]:
-    """A CSV file, maybe gzipped, read as a whole, for readers that name its columns themselves. Raises ValueError."""
+def by_header(path: Path) -> tuple[list[str], Iterator[Numbered]]:
+    """The column names of a CSV file, maybe gzipped, and its rows as `read_rows` gives them, for readers that look for their
+    columns by name. The file is read as a whole. Raises ValueError when it cannot be read."""
     try:
         with opened(path) as file:
             text = file.read().decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        _ = reader.fieldnames
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as fault:
+        return _csv(io.StringIO(text, newline=""))
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, _Unusable) as fault:
         raise ValueError(f"{path.name} cannot be read: {fault}") from fault
-    return reader
 
 
 def opened(path: Path) -> Binary:
@@ -122,29 +122,41 @@ def _json_rows(file: Binary) -> Iterator[Numbered]:
 
 
 def _csv_rows(file: Binary) -> Iterator[Numbered]:
-    csv.field_size_limit(MAX_ROW)
     with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, strict=True)
+        yield from _csv(text)[1]
+
+
+def _csv(text: TextIO) -> tuple[list[str], Iterator[Numbered]]:
+    """The header, and the rows below it."""
+    csv.field_size_limit(MAX_ROW)
+    first = text.readline(MAX_ROW)
+    text.seek(0)
+    # Spreadsheets of half of Europe write semicolons.
+    reader = csv.reader(text, strict=True, delimiter=max(DELIMITERS, key=first.count))
+    try:
+        header = [name.strip() for name in next(reader)]
+    except StopIteration:
+        raise _Unusable("the file is empty") from None
+    except csv.Error as fault:
+        raise _Unusable(f"the first line is not CSV: {fault}") from fault
+    if len(set(header)) != len(header):
+        raise _Unusable("two columns have the same name")
+    return header, _below(reader, header)
+
+
+def _below(reader: Any, header: Sequence[str]) -> Iterator[Numbered]:
+    while True:
+        line = reader.line_num + 1
         try:
-            header = [name.strip() for name in next(reader)]
+            cells = next(reader)
         except StopIteration:
-            raise _Unusable("the file is empty") from None
+            return
         except csv.Error as fault:
-            raise _Unusable(f"the first line is not CSV: {fault}") from fault
-        if len(set(header)) != len(header):
-            raise _Unusable("two columns have the same name")
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as fault:
-                yield line, f"not CSV: {fault}"
-                continue
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                yield line, f"{len(cells)} fields where the header has {len(header)}"
-                continue
-            yield line, {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
+            yield line, f"not CSV: {fault}"
+            continue
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            yield line, f"{len(cells)} fields where the header has {len(header)}"
+            continue
+        yield line, {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}

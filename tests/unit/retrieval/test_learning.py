@@ -178,6 +178,10 @@ def test_judgement_files_are_checked_row_by_row(tmp_path: Path) -> None:
     found, faults = judged.load_judgements(path)
     assert found == {"lamp": {"1": 3.0}, "mug": {"5": 0.0}}
     assert [fault.line for fault in faults] == [3, 4, 5]
+    path.write_text("Rating;DocId;Query\n3; 1 ;lamp\n2;2\n", encoding="utf-8")
+    found, faults = judged.load_judgements(path)
+    assert found == {"lamp": {"1": 3.0}}
+    assert [(fault.line, fault.reason) for fault in faults] == [(3, "2 fields where the header has 3")]
     path.write_text("query,rating\n", encoding="utf-8")
     with pytest.raises(ValueError, match="docid"):
         judged.load_judgements(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -144,8 +146,50 @@ def test_order_files_are_read_with_a_mapping(tmp_path: Path) -> None:
         baskets.load_orders(path, {})
     with pytest.raises(ValueError, match="nope"):
         baskets.load_orders(path, {**mapping, "at": "Nope"})
+    with pytest.raises(ValueError, match="the columns are Invoice, Code, Qty, Date, Who"):
+        baskets.load_orders(path, {**mapping, "at": "Nope"})
     with pytest.raises(ValueError, match="colour"):
         baskets.parse_mapping(["colour=Red"])
+
+
+def test_bad_lines_of_an_order_file_never_stop_the_good_ones(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv.gz"
+    lines = [
+        "customer;order;product;at;quantity",
+        "c1;o1;a;2026-01-02;1",
+        "c1;o2;b;2026-01-03",
+        "c1;o3;c;2026-01-04;many",
+        "c1;o4;d;2026-01-05;1;more",
+        "c1;o5;e;2026-01-06;2",
+        'c1;"o6;f;2026-01-07;1',
+    ]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    found, faults = baskets.load_orders(path, {})
+    assert [one.product for one in found["c1"]] == ["a", "e"]
+    assert [(fault.line, fault.reason.partition(":")[0]) for fault in faults] == [
+        (3, "4 fields where the header has 5"),
+        (4, "quantity 'many' is not a number"),
+        (5, "6 fields where the header has 5"),
+        (7, "not CSV"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "dates"),
+    [
+        (["2026-03-01", "2026-03-01T10:00:00+02:00"], ["2026-03-01T00:00", "2026-03-01T08:00"]),
+        (["12/1/2010 8:26", "12/13/2010 8:26"], ["2010-12-01T08:26", "2010-12-13T08:26"]),
+        (["1/12/2010 8:26", "13/12/2010 8:26"], ["2010-12-01T08:26", "2010-12-13T08:26"]),
+        (["01-12-2010 08:26", "02-12-2010 08:26", "01.12.2010"], ["2010-12-01T08:26", "2010-12-02T08:26", None]),
+        (["1291191960000", "1291191960"], ["2010-12-01T08:26", "2010-12-01T08:26"]),
+        (["31/31/2010", "soon", ""], [None, None, None]),
+    ],
+)
+def test_days_and_months_are_told_apart_by_the_whole_file(texts: list[str], dates: list[str | None]) -> None:
+    read = baskets.read_times(texts)
+    assert [read.get(text) for text in texts] == [
+        None if date is None else int(datetime.fromisoformat(f"{date}+00:00").timestamp() * 1_000) for date in dates
+    ]
 
 
 def test_nobody_to_ask_is_said(orders: dict[str, list[Purchase]]) -> None:
