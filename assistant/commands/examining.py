@@ -13,11 +13,12 @@ from assistant.commands.common import Json, err, out, plain_errors, print_json, 
 from assistant.errors import BadInput
 from assistant.turns import examination
 from assistant.turns.examination import Answered
+from retrieval import articles as help_articles
 from retrieval import playbook, store
-from retrieval.documents import Encoder, Script
+from retrieval.documents import Article
 from retrieval.encoders import EncoderMissing, load
 
-MESSAGES = "messages that the playbook should answer, one JSON object a line: text, language, accept, split, previous"
+MESSAGES = "messages that the playbook should answer, one JSON object a line: text, language, accept, passages, split, previous"
 
 
 @plain_errors
@@ -29,6 +30,12 @@ def answers(
     scripts: Annotated[
         list[Path] | None,
         typer.Option(help="Playbook files; by default the packaged ones.", exists=True, dir_okay=False),
+    ] = None,
+    articles: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Files of help articles: also as answered by a shop that has them.", exists=True, dir_okay=False
+        ),
     ] = None,
     languages: Annotated[
         bool,
@@ -58,6 +65,14 @@ def answers(
         raise BadInput(str(fault)) from None
     found, faults = playbook.load(scripts or list(playbook.packaged()))
     messages, wrong = examination.load(file)
+    pages: list[Article] = []
+    for path in articles or []:
+        try:
+            more, bad = help_articles.load(path)
+        except ValueError as fault:
+            raise BadInput(str(fault)) from None
+        pages += more
+        faults += bad
     for line in [*map(str, faults), *wrong]:
         err.print(f"  {line}", markup=False, highlight=False)
     asked = [message for message in messages if split in ("all", message.split)]
@@ -74,8 +89,12 @@ def answers(
     }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="staywell-")))
-        step = stack.enter_context(progress("Answering", len(asked) * len(ways) + 3 * len(after), quiet=json))
-        indices = {way: _index(folder / way, known, loaded) for way, known in ways.items()}
+        step = stack.enter_context(
+            progress("Answering", len(asked) * (len(ways) + bool(pages)) + 3 * len(after), quiet=json)
+        )
+        indices = {way: store.build(folder / way, known, [], loaded) for way, known in ways.items()}
+        if pages:
+            indices["with_articles"] = store.build(folder / "with_articles", found, [], loaded, None, pages)
         answered = {way: examination.answer(asked, index, loaded, lambda: step(1)) for way, index in indices.items()}
         result = _result(answered) | {"split": split, "encoder": loaded.fingerprint}
         if after:
@@ -88,7 +107,7 @@ def answers(
         return
     _show(result)
     if failures:
-        for one in answered["both"]:
+        for one in answered.get("with_articles", answered["both"]):
             if one.right < 0.5:
                 out.print(
                     f"  {one.message.text}\n    → {one.said}; {', '.join(one.ranked[:3])}",
@@ -97,15 +116,13 @@ def answers(
                 )
 
 
-def _index(folder: Path, scripts: list[Script], encoder: Encoder) -> Any:
-    return store.build(folder, scripts, [], encoder)
-
-
 def _result(answered: dict[str, list[Answered]]) -> dict[str, Any]:
     both = answered["both"]
     result: dict[str, Any] = {"all": examination.summary(both)}
     for language in ("en", "zh"):
         result[language] = examination.summary([one for one in both if one.message.language == language])
+    if "with_articles" in answered:
+        result["with_articles"] = examination.summary(answered["with_articles"])
     if "en" in answered:
         own = [one for way in ("en", "zh") for one in answered[way] if one.message.language == way]
         other = [one for way in ("en", "zh") for one in answered[way] if one.message.language != way]
@@ -122,6 +139,7 @@ def _show(result: dict[str, Any]) -> None:
         "confidently_wrong",
         "clarified",
         "person",
+        "page",
         "out_of_scope_answered",
     )
     for part, figures in result.items():

@@ -21,7 +21,7 @@ from assistant.policy.decide import decide
 from assistant.policy.requests import asks_for_human
 from assistant.policy.safety import safety_concern
 from assistant.policy.types import Decision, DecisionContext
-from assistant.turns import options, replies
+from assistant.turns import options, passages, replies
 from assistant.turns.finder import Finder
 from assistant.turns.options import Found, Situation
 from assistant.turns.wanted import Wanted
@@ -42,6 +42,7 @@ class Labelled(BaseModel):
     text: str = Field(min_length=1, max_length=4_000)
     language: Literal["en", "zh"]
     accept: tuple[str, ...]
+    passages: tuple[str, ...] = ()  # of help pages, as `page#heading`, that would answer it as well
     split: Literal["dev", "test"] = "test"
     previous: tuple[str, ...] = ()  # "contact: …" and "bot: …", the latest last
     band: Band = "low"
@@ -49,7 +50,7 @@ class Labelled(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What became of one message. Shares sum to 1."""
+    """What became of one message. Right, wrong, clarified and person sum to 1; `page` is the share said from a help page."""
 
     message: Labelled
     ranked: tuple[str, ...]  # intents, the likeliest first
@@ -58,6 +59,7 @@ class Answered:
     wrong: float
     clarified: float
     person: float
+    page: float
     said: str  # id of the likeliest action
 
 
@@ -136,12 +138,15 @@ def _said(message: Labelled, who: str) -> tuple[str, ...]:
 def _answered(message: Labelled, found: Found) -> Answered:
     decision = _decided(message, found)
     scripts = {c.id: c.document for c in found.scripts if isinstance(c.document, Script)}
-    shares = {"right": 0.0, "wrong": 0.0, "clarified": 0.0, "person": 0.0}
+    shares = {"right": 0.0, "wrong": 0.0, "clarified": 0.0, "person": 0.0, "page": 0.0}
     for option, chance in zip(decision.eligible, decision.probabilities, strict=True):
         script = scripts.get(option.document_id or "")
         if option.kind == "escalate":
             handed = {decision.escalation_reason, options.needs_person(found)}
             shares["right" if handed & set(message.accept) else "person"] += chance
+        elif script is not None and script.intent == passages.INTENT:
+            shares["right" if passages.name(found.articles[0]) in message.passages else "wrong"] += chance
+            shares["page"] += chance
         elif option.kind == "clarify" or script is None:
             shares["right" if not message.accept else "clarified"] += chance
         elif script.intent in message.accept or (not message.accept and script.intent in ELSEWHERE):
@@ -149,7 +154,11 @@ def _answered(message: Labelled, found: Found) -> Answered:
         else:
             shares["wrong"] += chance
     ranked = sorted(
-        [(options.relevance(c), c.document.intent) for c in found.scripts if isinstance(c.document, Script)],
+        [
+            (options.relevance(c), c.document.intent)
+            for c in found.scripts
+            if isinstance(c.document, Script) and c.document.intent != passages.INTENT
+        ],
         reverse=True,
     )
     best = max(
@@ -216,6 +225,7 @@ def summary(answered: Sequence[Answered]) -> dict[str, Any]:
         "confidently_wrong": [one.wrong if one.relevance >= SURE else 0.0 for one in ours],
         "clarified": [one.clarified for one in ours],
         "person": [one.person for one in ours],
+        "page": [one.page for one in ours],
         "out_of_scope_answered": [one.wrong + one.person for one in others],
     }
     for name, values in parts.items():

@@ -12,7 +12,7 @@ import structlog
 from assistant.policy.answers import asks, asks_for_more
 from assistant.turns import picks, wording
 from assistant.turns.options import Found
-from assistant.turns.passages import ARTICLES, with_passage
+from assistant.turns.passages import ARTICLES, answers, with_passage
 from assistant.turns.ports import Retriever, Retrievers, Unavailable
 from assistant.turns.wanted import Wanted
 from retrieval.documents import REASONS, Band, Candidate, Encoder, Reading, Script, SearchContext
@@ -96,9 +96,12 @@ class Finder:
                 context = naming
                 everything = retriever.search(wanted.vector, wanted.text, context)
         version = self._retrievers.version(wanted.site_id)
+        said = [candidate for candidate in everything if _sayable(candidate)]
+        page_answers = wanted.band != "high" and answers(wanted.text, said, articles)
         return Found(
-            scripts=with_passage([candidate for candidate in everything if _sayable(candidate)], articles),
+            scripts=with_passage(said, articles, clear=page_answers),
             articles=articles,
+            page_answers=page_answers,
             ruled=_ruled(everything),
             onward=_scripts(retriever.by_intent(wording.ONWARD_INTENT, context)),
             clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, replace(context, k=CLARIFYING))),

@@ -33,6 +33,8 @@ SURELY_ELSEWHERE: Final = 0.75  # relevance from which a message is told to be n
 RECORDS: Final = frozenset({"order_no", "return_no"})  # slots that tell what the shop knows
 IDLE: Final = frozenset({"greet", "close", "clarify"})  # stages that are noise to somebody who was promised a person
 REPEATABLE: Final = frozenset({"greet", "close"})  # stages whose wording may be heard twice
+GENERAL: Final = frozenset({"clarify", "fix", "acknowledge"})
+HELP: Final = "help"  # who approved what is quoted from the shop's help pages
 TREATING_STAGES: Final = frozenset({"compensate", "win_back"})
 
 
@@ -45,6 +47,7 @@ class Found:
     handoff: Mapping[str, Script] = field(default_factory=dict)  # by intent
     products: Sequence[Candidate] = ()
     articles: Sequence[Candidate] = ()  # passages of the shop's help
+    page_answers: bool = False  # somebody asks what a passage among the scripts clearly answers
     ruled: Mapping[str, float] = field(default_factory=dict)  # probability of each intent that rules decide about
     onward: Sequence[Script] = ()  # "noted; shall a colleague go on?"
     index: str = "none"  # version of the snapshot
@@ -76,12 +79,12 @@ def relevance(candidate: Candidate) -> float:
         # What is on record about an order answers the intent however it was worded. An item may be another than was meant,
         # unless the state of its order is told along with it.
         slots = candidate.document.slots if isinstance(candidate.document, Script) else ()
-        on_record = _on_record(candidate.document) and ("order_item" not in slots or "order_status" in slots)
-        return max(0.0, min(1.0, candidate.sources["intent"] if on_record else candidate.score))
+        told = on_record(candidate.document) and ("order_item" not in slots or "order_status" in slots)
+        return max(0.0, min(1.0, candidate.sources["intent"] if told else candidate.score))
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
 
 
-def _on_record(document: object) -> TypeGuard[Script]:
+def on_record(document: object) -> TypeGuard[Script]:
     """Whether a script tells what the shop knows about the customer's own order or return."""
     return isinstance(document, Script) and document.offer is None and bool(RECORDS & set(document.slots))
 
@@ -159,7 +162,7 @@ def _worth_guessing(script: Script) -> bool:
 def _informed_intents(candidates: Sequence[Candidate], best: float) -> frozenset[str]:
     """Intents that can be answered, or have been, from the customer's own records as well as in general."""
     near = (c.document for c in candidates if relevance(c) >= best * NEARLY_AS_GOOD)
-    return frozenset(document.intent for document in near if _on_record(document))
+    return frozenset(document.intent for document in near if on_record(document))
 
 
 def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | None:
@@ -173,11 +176,18 @@ def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | N
         return "waiting"
     if script.stage == "recommend" and not found.products:
         return "no_products"
+    if found.page_answers and _says_nothing_of_it(script):
+        return "less_specific"
     if script.intent == OFF_TOPIC:
         return "irrelevant" if relevance(candidate) < SURELY_ELSEWHERE else None
     if found.onward and situation.sent.get(script.family) and script.stage not in REPEATABLE:
         return SAID_ALREADY  # a playbook that knows no way on may only say it again
     return None
+
+
+def _says_nothing_of_it(script: Script) -> bool:
+    """Whether a script asks or refers in general words: an answer of the shop's own, from its help pages, says more."""
+    return script.approved_by != HELP and not script.slots and script.stage in GENERAL
 
 
 def _is_offer(candidate: Candidate) -> bool:
@@ -209,7 +219,7 @@ def _script(
     key = f"reply:{script.id}"
     benefit = 0
     why_not = barred or (None if fit >= best * NEARLY_AS_GOOD else "less_relevant")
-    if script.intent in informed and not _on_record(script) and script.offer is None:
+    if script.intent in informed and not on_record(script) and script.offer is None:
         why_not = "less_specific"  # nobody is asked for what the shop knows
     treatment = script.stage in TREATING_STAGES
     if script.offer is not None:

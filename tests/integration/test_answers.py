@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from assistant.demo import data
 from assistant.turns.examination import Answered, alone, answer, joined, load, summary
-from retrieval import playbook, store
+from retrieval import articles, playbook, store
 from retrieval.documents import Encoder
 from retrieval.encoders import load as load_encoder
 from retrieval.snapshot import Snapshot
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MESSAGES = FIXTURES / "messages.jsonl"
+HELP = Path(data.__file__).parent / "data" / "articles.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,33 @@ def answered(index: Snapshot, encoder: Encoder) -> Sequence[Answered]:
     messages, wrong = load(MESSAGES)
     assert not wrong
     return answer(messages, index, encoder)
+
+
+@pytest.fixture(scope="module")
+def index_with_help(index: Snapshot, encoder: Encoder) -> Snapshot:
+    scripts, _ = playbook.load(playbook.packaged())
+    pages, faults = articles.load(HELP)
+    assert not faults
+    return store.build(index.path.parent, scripts, [], encoder, None, pages)  # beside it: what is encoded is encoded
+
+
+def test_help_pages_answer_what_they_answer(index: Snapshot, index_with_help: Snapshot, encoder: Encoder) -> None:
+    questions, wrong = load(FIXTURES / "help_questions.jsonl")
+    assert not wrong
+    asked = [question for question in questions if question.split == "test"]
+    without, helped = (summary(answer(asked, one, encoder)) for one in (index, index_with_help))
+    assert helped["right"] >= max(0.88, without["right"] + 0.05)
+    assert helped["wrong"] <= without["wrong"]
+    assert helped["page"] >= 0.40
+
+
+def test_help_pages_disturb_nothing_else(
+    answered: Sequence[Answered], index_with_help: Snapshot, encoder: Encoder
+) -> None:
+    before = [one for one in answered if one.message.split == "test"]
+    after = answer([one.message for one in before], index_with_help, encoder)
+    assert summary(after)["right"] >= summary(before)["right"] - 1e-6
+    assert summary(after)["wrong"] <= summary(before)["wrong"] + 1e-6
 
 
 def test_the_fixture_asks_both_languages_alike(answered: Sequence[Answered]) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from assistant.cli import app
 from assistant.turns.examination import Labelled, alone, answer, calibration, in_languages, joined, load, summary
 from retrieval import store
-from retrieval.documents import Script
+from retrieval.documents import Article, Script
 from retrieval.encoders import HashEncoder
 
 ENCODER = HashEncoder()
@@ -89,6 +89,18 @@ def test_lines_that_are_no_messages_are_named(tmp_path: Path) -> None:
     assert [fault.split(":")[0] for fault in faults] == ["line 3", "line 4"]
 
 
+def test_a_passage_is_right_for_the_questions_that_name_it(tmp_path: Path) -> None:
+    fee = "The fee of a return label is four euros."
+    page = Article("fees", "en", "Return label fee", f"# What the return label costs\n{fee}", "/help/fees")
+    snapshot = store.build(tmp_path, scripts(), [], ENCODER, None, [page])
+    text = "what does the return label cost, what is the fee"
+    named = Labelled(text=text, language="en", accept=("invoice",), passages=("fees#What the return label costs",))
+    right, wrong = answer([named, named.model_copy(update={"passages": ()})], snapshot, ENCODER)
+    assert (right.page, right.right, right.wrong) == (pytest.approx(1.0), pytest.approx(1.0), 0.0)
+    assert (wrong.page, wrong.right, wrong.wrong) == (pytest.approx(1.0), 0.0, pytest.approx(1.0))
+    assert "help_article" not in right.ranked
+
+
 def test_the_command_prints_one_object(tmp_path: Path) -> None:
     rows = [
         {"text": "where is my parcel", "language": "en", "accept": ["where_is_order"]},
@@ -113,6 +125,18 @@ def test_the_command_prints_one_object(tmp_path: Path) -> None:
     assert printed["all"]["n"] == 1
     assert printed["all"]["right"] > 0.5
     assert printed["zh"]["n_out_of_scope"] == 1
+    assert "with_articles" not in printed
+    page = {"id": "tell", "locale": "en", "title": "Where is my parcel", "body": "We write where it is."}
+    pages = tmp_path / "help.jsonl"
+    pages.write_text(json.dumps(page))
+    helped = CliRunner().invoke(app, [*arguments, "--articles", str(pages)])
+    assert helped.exit_code == 0, helped.output
+    figures = json.loads(helped.stdout)
+    assert figures["all"] == printed["all"]
+    assert figures["with_articles"]["n"] == 1
+    unreadable = CliRunner().invoke(app, [*arguments, "--articles", str(pages.rename(tmp_path / "help.txt"))])
+    assert unreadable.exit_code == 1
+    assert "expected .csv or .jsonl" in unreadable.output
     wrong = CliRunner().invoke(app, [*arguments, "--split", "exam"])
     assert wrong.exit_code == 1
     assert "Traceback" not in wrong.output

@@ -142,3 +142,18 @@ def test_the_person_in_charge_is_called_when_asked_for() -> None:
     assert options.needs_person(Found(ruled={"asks_manager": 0.8})) == "asks_manager"
     assert options.needs_person(Found(ruled={"asks_manager": 0.3})) is None
     assert options.needs_person(Found([candidate(script("p/fraud-1", "fraud", "handoff"), 0.6)])) == "fraud"
+
+
+def test_scripts_that_only_ask_give_way_to_a_page_that_answers() -> None:
+    page = script("article/returns", "help_article", approved_by=options.HELP)
+    told = script("order/told-1", "where_is_order", slots=("order_no",))
+    thanks = script("general/thanks-1", "thanks", "close")
+    candidates = [candidate(WHERE, 0.99), candidate(told, 0.6), candidate(thanks, 0.6), candidate(page, 0.6)]
+    made = table(Found(candidates, page_answers=True))
+    assert {key: option.why_not for key, option in made.items() if key.startswith("reply:")} == {
+        "reply:order/where-1@en": "less_specific",
+        "reply:order/told-1@en": None,
+        "reply:general/thanks-1@en": None,
+        "reply:article/returns@en": None,
+    }
+    assert table(Found(candidates))["reply:article/returns@en"].why_not == "less_relevant"

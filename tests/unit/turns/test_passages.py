@@ -8,7 +8,7 @@ import pytest
 
 from assistant.turns import replies
 from assistant.turns.options import relevance
-from assistant.turns.passages import ANSWERS, INTENT, KNOWN, as_script, with_passage
+from assistant.turns.passages import ANSWERS, CLEAR, INTENT, KNOWN, answers, as_script, with_passage
 from retrieval.documents import Article, Candidate, Passage, Script
 
 PAGE = Article("returns", "en", "Returning something", "…", "/help/returns")
@@ -23,18 +23,18 @@ def script(chance: float) -> Candidate:
 
 
 def test_a_likely_script_speaks_first() -> None:
-    assert with_passage([script(KNOWN)], [FOUND]) == [script(KNOWN)]
+    assert with_passage([script(KNOWN)], [FOUND], clear=False) == [script(KNOWN)]
 
 
 def test_a_passage_joins_unlikely_scripts_and_is_likelier() -> None:
-    found = with_passage([script(KNOWN - 0.01)], [FOUND])
+    found = with_passage([script(KNOWN - 0.01)], [FOUND], clear=False)
     assert [candidate.id for candidate in found] == ["a/b@en", "article/returns@en"]
     assert relevance(found[1]) > relevance(found[0])
 
 
 @pytest.mark.parametrize("articles", [[], [replace(FOUND, score=ANSWERS - 0.01)]])
 def test_a_passage_that_is_hardly_near_is_not_said(articles: list[Candidate]) -> None:
-    assert with_passage([script(0.1)], articles) == [script(0.1)]
+    assert with_passage([script(0.1)], articles, clear=False) == [script(0.1)]
 
 
 def test_the_reply_is_the_pages_text_and_its_source_never_run_as_a_template() -> None:
@@ -53,3 +53,30 @@ def test_an_address_on_the_web_is_given_in_the_readers_language() -> None:
 def test_only_passages_become_replies() -> None:
     with pytest.raises(ValueError, match="no passage"):
         as_script(script(0.3))
+
+
+CLEARLY = replace(FOUND, score=CLEAR)
+
+
+@pytest.mark.parametrize(
+    ("text", "page", "clear"),
+    [
+        ("what does a return cost", CLEARLY, True),
+        ("退货的邮费是多少", CLEARLY, True),
+        ("我能退吗", CLEARLY, True),
+        ("a return costs?", CLEARLY, True),
+        ("a return costs too much", CLEARLY, False),
+        ("钱怎么还没退", CLEARLY, False),
+        ("what does a return cost", replace(FOUND, score=CLEAR - 0.01), False),
+    ],
+)
+def test_a_question_is_answered_from_a_page_that_clearly_does(text: str, page: Candidate, clear: bool) -> None:
+    assert answers(text, [script(0.99)], [page]) is clear
+    assert not answers(text, [script(0.99)], [])
+
+
+def test_the_customers_own_records_come_before_a_page() -> None:
+    own = Script("a/b-2@en", "a/b-2", "en", "t", "text {{ order_no }}", "i", "fix", slots=("order_no", "order_status"))
+    told = replace(script(0.9), document=own)
+    assert not answers("where is my parcel?", [told], [CLEARLY])
+    assert answers("where is my parcel?", [replace(told, sources={"intent": KNOWN - 0.01})], [CLEARLY])
