@@ -42,6 +42,7 @@ GENEROUS = {
 }
 RENEW_MS = 60_000  # before its token's end a contact asks for the next one, as the widget does
 QUIET_S = 1.0  # a contact here pings, and gives a connection up, sooner than real ones: runs are short
+PATIENT_S = 5.0  # with the whole product, which takes the machine to itself while it starts
 
 
 @dataclass
@@ -170,6 +171,7 @@ class Talker:
     least: int = 0  # how far the view must come before the end
     asks: str | None = None  # what it will say once, for a person; "" presses the button
     note_catching_up: bool = True
+    quiet_s: float = QUIET_S  # how long it bears silence before it pings, and then before it gives the connection up
 
     async def run(self, draw: random.Random, pause_s: float) -> None:
         """Talks until told to stop, then until everything is acked and the view has reached the log's end."""
@@ -178,7 +180,9 @@ class Talker:
             try:
                 async with asyncio.timeout(30):
                     await self._keep_token()
-                    contact = Contact(self.url or self.base, self.session["token"], origin=self.base, open_timeout=2)
+                    contact = Contact(
+                        self.url or self.base, self.session["token"], origin=self.base, open_timeout=2 * self.quiet_s
+                    )
                     await contact.open()
                     try:
                         if await self._talk(contact, draw, pause_s, since):
@@ -220,10 +224,10 @@ class Talker:
             if self.stop and not self.pending and head >= 0 and len(self.view) >= wanted:
                 return True
             now = time.monotonic()
-            if now - heard > QUIET_S and pinged < heard:
+            if now - heard > self.quiet_s and pinged < heard:
                 pinged = now
                 await contact.say({"t": "ping", "n": 1})
-            if pinged > heard and now - pinged > QUIET_S:
+            if pinged > heard and now - pinged > self.quiet_s:
                 raise OSError("half open")
             try:
                 async with asyncio.timeout(0.25):
@@ -275,13 +279,13 @@ def sqlite_url(data_dir: Path) -> str:
     return f"sqlite:///{(data_dir / 'staywell.db').as_posix()}"
 
 
-async def talkers(base: str, clients: int, report: Report) -> list[Talker]:
+async def talkers(base: str, clients: int, report: Report, *, quiet_s: float = QUIET_S) -> list[Talker]:
     """So many guests, each with a session of its own."""
     async with httpx.AsyncClient(base_url=base) as http:
         made = []
         for _ in range(clients):
             answer = await http.post("/api/widget/session", json={"site": "shop"})
-            made.append(Talker(base, answer.raise_for_status().json(), report))
+            made.append(Talker(base, answer.raise_for_status().json(), report, quiet_s=quiet_s))
         return made
 
 
@@ -365,7 +369,7 @@ def some_ask_for_a_person(people: list[Talker]) -> None:
 async def _turns_done(storage: Storage) -> None:
     """Waits until every message has been dealt with."""
     query = select(func.count()).select_from(turn_job).where(turn_job.c.state != "done")
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while await storage.read(lambda connection: connection.execute(query).scalar_one()):  # noqa: ASYNC110 - another process works
             await asyncio.sleep(0.2)
 
@@ -379,8 +383,9 @@ async def kill_run(
     extra: tuple[str, ...] = (),
     pause_s: float = 0.05,
     whole: bool = False,
+    minutes: float | None = None,
 ) -> Report:
-    """Kills the server `kills` times under the load of `clients` contacts.
+    """Kills the server `kills` times under the load of `clients` contacts; fewer times when `minutes` are over before.
 
     `whole`: the whole product, with its turns: every message must then have had its one score, decision and outcome.
     """
@@ -392,12 +397,12 @@ async def kill_run(
         build(data_dir, port=port).close()  # the site
         server = ServerProcess(data_dir, port, environment=environment, module=("assistant.cli", "serve"))
     await server.start()
-    people = await talkers(server.base, clients, report)
+    people = await talkers(server.base, clients, report, quiet_s=PATIENT_S if whole else QUIET_S)
     if whole:
         some_ask_for_a_person(people)
     tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
     try:
-        for _ in range(kills):
+        while report.kills < kills and (minutes is None or time.monotonic() - began < minutes * 60):
             await asyncio.sleep(draw.uniform(0.2, 1.0))
             await server.kill()
             report.kills += 1
@@ -432,7 +437,7 @@ async def conclude(url: str, people: list[Talker], tasks: list[asyncio.Task[None
     """
     for person in people:
         person.quiet = True
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while any(person.pending for person in people):
             await asyncio.wait(tasks, timeout=0.1, return_when=asyncio.FIRST_EXCEPTION)
             for task in tasks:
@@ -451,7 +456,7 @@ async def finish(people: list[Talker], tasks: list[asyncio.Task[None]]) -> int:
     """Lets everybody come to an end; how many do not."""
     for person in people:
         person.stop = True
-    _, late = await asyncio.wait(tasks, timeout=60)
+    _, late = await asyncio.wait(tasks, timeout=180)
     return len(late)
 
 
@@ -473,6 +478,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--whole", action="store_true", help="the whole product, with its turns")
     parser.add_argument("--pause", type=float, default=0.05, help="longest pause between a contact's messages, seconds")
+    parser.add_argument("--minutes", type=float, help="stop killing after so many, however few kills that were")
     parser.add_argument("--bug", help="seed a bug into the server: the run must then not be clean")
     arguments = parser.parse_args()
     extra = ("--bug", arguments.bug) if arguments.bug else ()
@@ -486,6 +492,7 @@ def main() -> int:
                 extra=extra,
                 pause_s=arguments.pause,
                 whole=arguments.whole,
+                minutes=arguments.minutes,
             )
         )
     sys.stdout.write(json.dumps(summary(report)) + "\n")

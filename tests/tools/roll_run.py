@@ -22,6 +22,7 @@ from assistant.storage.engine import Storage
 from tests.tools.chat_server import build, free_port
 from tests.tools.kill_run import (
     GENEROUS,
+    PATIENT_S,
     Report,
     ServerProcess,
     conclude,
@@ -45,7 +46,7 @@ def workers_of(pid: int) -> set[int]:
 
 async def _complete(server: ServerProcess, count: int, *, without: Set[int] = frozenset()) -> list[int]:
     """Waits until there are so many workers, none of them `without`. Raises RuntimeError when their parent ends instead."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while (now := workers_of(server.pid)) & without or len(now) != count:  # noqa: ASYNC110 - another process works
             await asyncio.sleep(0.05)
     return sorted(now)
@@ -78,7 +79,7 @@ async def roll_run(
     server = ServerProcess(data_dir, port, environment=environment, module=module)
     await server.start()
     await _complete(server, workers)
-    people = await talkers(server.base, clients, report)
+    people = await talkers(server.base, clients, report, quiet_s=PATIENT_S)
     some_ask_for_a_person(people)
     tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
     try:
