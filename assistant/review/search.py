@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, cast, func, or_, select, true, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    RowMapping,
+    Text,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    union,
+)
 
 from assistant.errors import BadInput
 from assistant.escalation import view
@@ -63,7 +76,13 @@ class Page:
 
 def find(connection: Connection, site_id: str, search: Search, *, cursor: str | None, limit: int) -> Page:
     """One page of `search`. Raises BadInput `bad_cursor`, `bad_query`."""
-    where = _where(connection.dialect.name, site_id, search)
+    where = _where(site_id, search)
+    tables = conversation.join(contact, contact.c.id == conversation.c.contact_id)
+    if search.words.split():
+        found = _found(connection.dialect.name, site_id, search.words.split())
+        tables = found.join(conversation, conversation.c.id == found.c.id).join(
+            contact, contact.c.id == conversation.c.contact_id
+        )
     order = _order(search.sort)
     query = (
         select(
@@ -72,7 +91,7 @@ def find(connection: Connection, site_id: str, search: Search, *, cursor: str | 
             contact.c.verified,
             order.label("sort_key"),
         )
-        .join(contact, contact.c.id == conversation.c.contact_id)
+        .select_from(tables)
         .where(where)
         .order_by(order.desc(), conversation.c.id.desc())
         .limit(limit + 1)
@@ -81,11 +100,7 @@ def find(connection: Connection, site_id: str, search: Search, *, cursor: str | 
         key, last_id = _read_cursor(cursor)
         query = query.where(or_(order < key, and_(order == key, conversation.c.id < last_id)))
     rows = connection.execute(query).mappings().all()
-    total = connection.execute(
-        select(func.count())
-        .select_from(conversation.join(contact, contact.c.id == conversation.c.contact_id))
-        .where(where)
-    ).scalar_one()
+    total = connection.execute(select(func.count()).select_from(tables).where(where)).scalar_one()
     page = rows[:limit]
     following = _cursor(page[-1]) if len(rows) > limit else None
     lines = _lines(connection, site_id, page)
@@ -95,12 +110,11 @@ def find(connection: Connection, site_id: str, search: Search, *, cursor: str | 
     return Page(lines, following, int(total))
 
 
-def _where(dialect: str, site_id: str, search: Search) -> ColumnElement[bool]:
+def _where(site_id: str, search: Search) -> ColumnElement[bool]:
     words = search.words.split()
     if len(search.words) > LONGEST_QUERY or len(words) > MOST_WORDS:
         raise BadInput(f"at most {MOST_WORDS} words and {LONGEST_QUERY} characters", code="bad_query")
     conditions: list[ColumnElement[bool]] = [conversation.c.site_id == site_id]
-    conditions += [_has_word(dialect, site_id, word) for word in words]
     for value, column in (
         (search.band, conversation.c.band),
         (search.status, conversation.c.status),
@@ -141,21 +155,26 @@ def _where(dialect: str, site_id: str, search: Search) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def _has_word(dialect: str, site_id: str, word: str) -> ColumnElement[bool]:
-    """Written as a set of ids, so that both databases begin with what was found instead of with all conversations."""
-    theirs = (
-        select(conversation.c.id)
-        .join(contact, contact.c.id == conversation.c.contact_id)
-        .where(
-            conversation.c.site_id == site_id,
+def _found(dialect: str, site_id: str, words: Sequence[str]) -> FromClause:
+    """The conversations in which, or in whose contact, every word stands: what a search with words begins with."""
+    each = []
+    for word in words:
+        people = select(contact.c.id).where(
+            contact.c.site_id == site_id,
             or_(
                 *(contact.c.name.icontains(form, autoescape=True) for form in _forms(word)),
                 contact.c.email.icontains(word, autoescape=True),
                 contact.c.external_id == word,
             ),
         )
-    )
-    return conversation.c.id.in_(union(fulltext.conversations_with(dialect, word), theirs))
+        theirs = select(conversation.c.id).where(conversation.c.contact_id.in_(people))
+        said = fulltext.conversations_with(dialect, word).subquery()
+        each.append(union(select(said.c.conversation_id.label("id")), theirs).subquery())
+    first, *others = each
+    found = select(first.c.id)
+    for one in others:
+        found = found.join(one, one.c.id == first.c.id)
+    return found.subquery("found")
 
 
 def _matches(connection: Connection, ids: Sequence[str], words: Sequence[str]) -> dict[str, dict[str, Any]]:
