@@ -33,7 +33,19 @@ from assistant.escalation import view
 from assistant.escalation.bundle import last_dispositions
 from assistant.review.model_reports import ABSENCES
 from assistant.storage import fulltext
-from assistant.storage.tables import agent, contact, conversation, decision, event, event_text, outcome, score, task
+from assistant.storage.tables import (
+    agent,
+    contact,
+    conversation,
+    decision,
+    event,
+    event_text,
+    outcome,
+    review,
+    score,
+    scorecard,
+    task,
+)
 
 Sort = Literal["recent", "risk", "uncertain"]
 
@@ -59,6 +71,7 @@ class Search:
     escalated: bool | None = None  # whether a person was ever needed
     offer: Literal["accepted", "declined"] | None = None  # how some offer was answered
     outcome: str | None = None  # a type of the log; of an absence only those who did stay away
+    reviewed: bool | None = None  # whether a supervisor has judged it, by a verdict or a scorecard
     csat_max: int | None = None
     since: int | None = None
     until: int | None = None
@@ -146,6 +159,9 @@ def _where(site_id: str, search: Search) -> ColumnElement[bool]:
     if search.outcome:
         of_type = outcome.c.type == search.outcome
         conditions.append(_came(site_id, and_(of_type, outcome.c.value > 0) if search.outcome in ABSENCES else of_type))
+    if search.reviewed is not None:
+        judged = or_(_exists(review, true()), _exists(scorecard, true()))
+        conditions.append(judged if search.reviewed else ~judged)
     if search.csat_max is not None:
         conditions.append(conversation.c.csat <= search.csat_max)
     if search.since is not None:

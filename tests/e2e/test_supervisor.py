@@ -120,7 +120,7 @@ def test_filters_and_empty_results(desk: Page) -> None:
     expect(desk.locator(".empty").first).to_contain_text("Nothing found")
     desk.get_by_role("button", name="Clear").click()
     expect(desk.locator(".it").first).to_be_visible()
-    for chip in ("Uncertain first", "Escalated", "Low CSAT", "Offer declined"):
+    for chip in ("Uncertain first", "Not reviewed", "Escalated", "Low CSAT", "Offer declined"):
         desk.get_by_role("button", name=chip).click()
         expect(desk.locator(".failed")).to_have_count(0)
         desk.get_by_role("button", name=chip).click()

@@ -13,7 +13,9 @@ from assistant.errors import BadInput
 from assistant.escalation import commands
 from assistant.ids import new_id
 from assistant.outcomes.store import record
+from assistant.review import scorecards
 from assistant.review.search import Search, find
+from assistant.review.transcripts import NewReview, add_review
 from assistant.storage.tables import conversation, outcome, score
 
 
@@ -91,6 +93,15 @@ def test_outcomes_of_a_conversation_and_of_its_decisions(shop: Any) -> None:
     assert ids(shop, outcome="refund") == []
     assert len(ids(shop)) == 4
     assert plain in ids(shop)
+
+
+def test_what_nobody_has_judged_yet(shop: Any) -> None:
+    boss = shop.hire("Sam", role="supervisor")
+    judged, marked, plain = (shop.talk("x") for _ in range(3))
+    shop.write(add_review, boss, judged, NewReview("right"), now=shop.now)
+    shop.write(scorecards.add, boss, marked, scorecards.NewCard({"tone": 3}), now=shop.now)
+    assert ids(shop, reviewed=False) == [plain]
+    assert set(ids(shop, reviewed=True)) == {judged, marked}
 
 
 def test_sorting_by_time_risk_and_uncertainty(shop: Any) -> None:

@@ -18,7 +18,7 @@ const DISPOSITIONS = ["saved", "solved", "refunded", "lost", "follow_up", "spam"
 const OUTCOMES = ["purchase", "refund", "complaint", "accept", "decline", "click", "return_visit", "unsubscribed", "inactive_30", "inactive_60", "inactive_90", "review", "scorecard"];
 /** Chips: a filter and the value that it sets. */
 const CHIPS: readonly (readonly [Filter, string, string])[] = [
-  ["escalated", "true", "chip.escalated"], ["offer", "declined", "chip.declined"], ["csat_max", "2", "chip.low_csat"],
+  ["reviewed", "false", "chip.unreviewed"], ["escalated", "true", "chip.escalated"], ["offer", "declined", "chip.declined"], ["csat_max", "2", "chip.low_csat"],
   ["locale", "zh", "chip.zh"], ["locale", "en", "chip.en"],
 ];
 

@@ -5,7 +5,7 @@ export const TABS = ["live", "transcripts", "reports", "models", "audit"] as con
 export type Tab = (typeof TABS)[number];
 export type Sort = "recent" | "uncertain" | "risk";
 
-export const FILTERS = ["q", "band", "reason", "status", "action", "agent", "locale", "disposition", "contact", "outcome", "escalated", "offer", "csat_max", "from", "to"] as const;
+export const FILTERS = ["q", "band", "reason", "status", "action", "agent", "locale", "disposition", "contact", "outcome", "escalated", "reviewed", "offer", "csat_max", "from", "to"] as const;
 export type Filter = (typeof FILTERS)[number];
 
 export interface Place {

@@ -124,36 +124,36 @@ export function ReportTable({ report, place, setPlace, currency }: { report: Rep
         />
       )}
       <div class="report-table" tabIndex={0} role="group" aria-label={word("report", report.name)}>
-      <table class="plain">
-        <caption class="hidden">{word("report", report.name)}</caption>
-        <thead>
-          <tr>
-            {report.columns.map((one, i) => (
-              <th key={one.name} scope="col" aria-sort="none" class={i === drawn ? "drawn" : undefined}>
-                {i === 0 ? word("column", one.name) : <button type="button" class="link" aria-pressed={i === drawn} title={t("reports.draw")} onClick={() => setDrawn(i)}>{word("column", one.name)}</button>}
-              </th>
-            ))}
-            {!pictured && <th scope="col" class="bar-head">{word("column", column.name)}</th>}
-          </tr>
-        </thead>
-        <tbody>
-          {report.rows.map((row, i) => {
-            const drill = report.drill[i];
-            const name = lineInWords(i18n, report.columns[0]!.name, row[0] ?? null);
-            const to = drill && Object.keys(drill).length > 0 ? drillPlace(place, drill) : null;
-            const value = row[drawn];
-            return (
-              <tr key={i}>
-                <th scope="row">{to
-                  ? <a href={`/supervisor${writePlace(to)}`} onClick={(event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); setPlace(to); }}><bdi>{name}</bdi></a>
-                  : <bdi>{name}</bdi>}</th>
-                {row.slice(1).map((cell, j) => <td key={j} class={cx("num", j + 1 === drawn && "drawn")}>{cellInWords(i18n, report.columns[j + 1]?.unit ?? "", cell, currency)}</td>)}
-                {!pictured && <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width={typeof value === "number" ? (100 * Math.abs(value)) / most : 0} height="8" rx="1" /></svg></td>}
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+        <table class="plain">
+          <caption class="hidden">{word("report", report.name)}</caption>
+          <thead>
+            <tr>
+              {report.columns.map((one, i) => (
+                <th key={one.name} scope="col" aria-sort="none" class={i === drawn ? "drawn" : undefined}>
+                  {i === 0 ? word("column", one.name) : <button type="button" class="link" aria-pressed={i === drawn} title={t("reports.draw")} onClick={() => setDrawn(i)}>{word("column", one.name)}</button>}
+                </th>
+              ))}
+              {!pictured && <th scope="col" class="bar-head">{word("column", column.name)}</th>}
+            </tr>
+          </thead>
+          <tbody>
+            {report.rows.map((row, i) => {
+              const drill = report.drill[i];
+              const name = lineInWords(i18n, report.columns[0]!.name, row[0] ?? null);
+              const to = drill && Object.keys(drill).length > 0 ? drillPlace(place, drill) : null;
+              const value = row[drawn];
+              return (
+                <tr key={i}>
+                  <th scope="row">{to
+                    ? <a href={`/supervisor${writePlace(to)}`} onClick={(event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); setPlace(to); }}><bdi>{name}</bdi></a>
+                    : <bdi>{name}</bdi>}</th>
+                  {row.slice(1).map((cell, j) => <td key={j} class={cx("num", j + 1 === drawn && "drawn")}>{cellInWords(i18n, report.columns[j + 1]?.unit ?? "", cell, currency)}</td>)}
+                  {!pictured && <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width={typeof value === "number" ? (100 * Math.abs(value)) / most : 0} height="8" rx="1" /></svg></td>}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
       </div>
       <p class="xs muted">{t("reports.hint")}</p>
     </>
