@@ -87,7 +87,7 @@ def test_console(demo: Demo, open_page: Open, log_in: LogIn, talked: str, theme:
                 check_axe(page, f"{where} {size}")
     page.set_viewport_size({"width": 1440, "height": 900})
     check_axe(page, f"{where} conversation")
-    for key in ("?", "Control+k", "e"):
+    for key in ("?", "Control+k", "m", "e"):
         page.locator(".topbar .logo").click()
         page.keyboard.press(key)
         page.get_by_role("dialog").wait_for()

@@ -21,7 +21,19 @@ from assistant.conversations.store import NewEvent, append, open_conversation
 from assistant.escalation import store
 from assistant.ids import new_id
 from assistant.storage.engine import Storage
-from assistant.storage.tables import agent, contact, conversation, decision, note, order_return, orders, outcome, review
+from assistant.storage.tables import (
+    agent,
+    callback,
+    contact,
+    conversation,
+    decision,
+    mention,
+    note,
+    order_return,
+    orders,
+    outcome,
+    review,
+)
 from assistant.storage.tables import site as sites
 
 pytestmark = pytest.mark.e2e
@@ -30,6 +42,7 @@ Demo = Any  # what the fixtures of conftest.py give
 Open = Callable[..., Page]
 LogIn = Callable[[Page, str], None]
 HOUR_MS = 3_600_000
+HREFS = "(all) => all.map((link) => link.href)"
 FORBIDDEN = (
     "script:not([src^='/static/']), iframe, object, embed, base, link:not([href^='/static/']), img:not([src^='/'])"
 )
@@ -42,7 +55,7 @@ def poison(connection: Connection) -> str:
     supervisor = connection.execute(agent.select().where(agent.c.login == "sam")).mappings().one()["id"]
     bad = cycle(PAYLOADS)
     conv = ""
-    for name in PAYLOADS:  # a queue in which every name and every last word is one
+    for number, name in enumerate(PAYLOADS):  # a queue in which every name and every last word is one
         person = new_id()
         external = f"X{person}"
         connection.execute(
@@ -61,6 +74,9 @@ def poison(connection: Connection) -> str:
         append(connection, conv, NewEvent("contact", "message", body=next(bad)), now=now)
         connection.execute(update(conversation).where(conversation.c.id == conv).values(reasons=[next(bad)]))
         store.escalate(connection, conv, by="bot", reason=next(bad)[:60], now=now)
+        address = {"email": next(bad)[:320], "phone": next(bad)[:40], "suits": name[:200], "timezone": next(bad)[:64]}
+        asked = {"id": new_id(), "site_id": site["id"], "conversation_id": conv, "consent_at": now}
+        connection.execute(insert(callback).values(address | asked | {"created_at": now - number}))
     for text in PAYLOADS:
         append(connection, conv, NewEvent("contact", "message", body=text), now=now)
     card = {"id": next(bad), "title": next(bad), "price": 1, "currency": "EUR", "stock": 1, "url": next(bad)}
@@ -78,6 +94,8 @@ def poison(connection: Connection) -> str:
         cmid = new_id()
         row = {"id": cmid, "conversation_id": conv, "agent_id": supervisor, "cmid": cmid, "body": text, "at": now}
         connection.execute(insert(note).values(row | {"after_seq": 3}))
+        told = {"note_id": cmid, "agent_id": supervisor, "conversation_id": conv, "at": now}
+        connection.execute(insert(mention).values(told))
     for seq, text in enumerate(PAYLOADS, start=1):
         connection.execute(insert(decision).values(decision_row(site["id"], conv, seq, text, bad, now)))
     about = {
@@ -190,6 +208,14 @@ def test_nothing_runs(poisoned: tuple[Demo, str], open_page: Open, log_in: LogIn
     console.get_by_role("option").first.wait_for()
     check(console, "search")
     console.keyboard.press("Escape")
+    console.locator("body").click(position={"x": 5, "y": 5})
+    console.keyboard.press("m")
+    console.locator(".mention").nth(20).wait_for()
+    check(console, "mentions")
+    console.keyboard.press("Escape")
+    expect(console.locator(".callback a")).to_have_count(2)
+    assert {link.split(":")[0] for link in console.locator(".callback a").evaluate_all(HREFS)} == {"tel", "mailto"}
+    check(console, "call-backs")
     console.locator("body").click(position={"x": 5, "y": 5})
     console.keyboard.press("t")
     console.locator("[aria-keyshortcuts=e]").wait_for()

@@ -5,8 +5,10 @@ import { cleanName } from "./safe.ts";
 import { useChat } from "./context.ts";
 import type { Said } from "./words.ts";
 
-/** "A person is coming · you are next · about 1 minute", as far as it is known. */
+/** "A person is coming · you are next · about 1 minute", as far as it is known; outside opening hours, when somebody is there again. */
 export function comingLine(said: Said, ev: Ev): string {
+  const opens = ev.data.opens_at;
+  if (typeof opens === "number") return said.t("callback_opens", { time: said.day(opens, Date.now()) });
   const { position, estimateSeconds } = waitOf(ev);
   const minutes = estimateSeconds === null ? 0 : Math.max(1, Math.round(estimateSeconds / 60));
   const parts = [said.t("coming")];

@@ -85,6 +85,8 @@ test("the place in the queue is said as far as it is known", () => {
   assert.equal(comingLine(said, event("escalated", { position: 3, estimate_s: 200 })), "A person is coming · number 3 in the queue · about 3 minutes");
   assert.equal(comingLine(said, event("escalated", {})), "A person is coming");
   assert.equal(comingLine(said, event("escalated", { position: "1", estimate_s: null })), "A person is coming");
+  const opens = comingLine(said, event("escalated", { position: 1, opens_at: Date.UTC(2026, 4, 25, 9) }));
+  assert.match(opens, /^Somebody is here again: .*2026.*\.$/); // nobody comes before that, whatever the place
 });
 
 test("system events speak to the contact; a disposition never does", () => {
