@@ -1,7 +1,7 @@
 """What encoders are worth to the conversation model: out of fold by conversation, each beside the first one named.
 
     python benchmarks/risk_encoders.py ../shared/data/conversations/jddc-train.jsonl.gz \\
-      --encoder use --encoder e5 --encoder packed:FOLDER --encoder hash [--most 300] [--json]
+      --encoder use --encoder e5 --encoder packed:FOLDER --encoder hash [--most 300] [--fold 0 --fold 1] [--json]
 
 All encoders are measured on the same folds, so that the differences (`over_first`) are paired over conversations. `characters`
 is the floor without an encoder: TF-IDF of a turn's characters and a logistic regression, on these folds too. `lora:NAME` adapts
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -39,7 +40,12 @@ ADAPTED = "lora:"
 FIGURES = ("accuracy", "macro_f1", "dissatisfied_auc", "ece")
 
 
-def by_model(conversations: Sequence[Conversation], encoder: str, cache: Path) -> Readings:
+def _said(stage: str, done: int, total: int) -> None:
+    if done == total:
+        print(stage, file=sys.stderr, flush=True)
+
+
+def by_model(conversations: Sequence[Conversation], encoder: str, cache: Path, measured: Sequence[int]) -> Readings:
     """Readings out of fold of the conversation model over one encoder."""
     name = encoder.removeprefix(ADAPTED)
     texts = conversation_train.texts(conversations, Knobs(), SEED)
@@ -49,18 +55,21 @@ def by_model(conversations: Sequence[Conversation], encoder: str, cache: Path) -
         used = [c for c in conversations if c.messages]
         fold = conversation_train.parts(used, SEED)
         source = lora.source_of(name)
-        adapted = lora.fold_lookups(source, used, fold, texts, SEED, lora.Adaptation(), lambda *step: None)
-    return conversation_train.cross_validate(conversations, lookup, SEED, fold_lookups=adapted)[1]
+        adapted = [
+            lora.fold_lookup(source, used, fold, k, texts, SEED, lora.Adaptation(), _said) if k in measured else lookup
+            for k in range(conversation_train.FOLDS)
+        ]
+    return conversation_train.cross_validate(conversations, lookup, SEED, fold_lookups=adapted, measured=measured)[1]
 
 
-def by_characters(conversations: Sequence[Conversation]) -> Readings:
+def by_characters(conversations: Sequence[Conversation], measured: Sequence[int]) -> Readings:
     """Readings out of fold of the floor that knows the characters of a turn alone."""
     used = [c for c in conversations if c.messages]
     nothing: Mapping[str, Vector] = dict.fromkeys((m.text for c in used for m in c.messages), np.zeros(1, np.float32))
     rows = [conversation_train.prepare(c, nothing, 1.0, number) for number, c in enumerate(used)]
     fold = folds(used, conversation_train.FOLDS, SEED)
     found: list[tuple[Any, ...]] = []
-    for k in range(conversation_train.FOLDS):
+    for k in measured:
         learnt = [row for row, f in zip(rows, fold, strict=True) if f != k]
         closing = [row.conversation.level for row in learnt if row.conversation.level is not None]
         floors = fit_floors(conversation_train.labelled_turns(learnt), closing)
@@ -105,21 +114,26 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--encoder", action="append", required=True)
     parser.add_argument("--most", type=int, default=None, help="only the first so many conversations")
+    parser.add_argument("--fold", action="append", type=int, choices=range(conversation_train.FOLDS), help="only these")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     conversations = read([given.data])[: given.most]
+    measured = given.fold or range(conversation_train.FOLDS)
     found: dict[str, Any] = {}
     first: Readings | None = None
     for name in [*given.encoder, "characters"]:
         began = time.process_time()
-        readings = by_characters(conversations) if name == "characters" else by_model(conversations, name, given.cache)
+        if name == "characters":
+            readings = by_characters(conversations, measured)
+        else:
+            readings = by_model(conversations, name, given.cache, measured)
         figures = {key: value for key, value in measure(readings).items() if key in ("n", *FIGURES)}
         found[name] = figures if first is None else figures | {"over_first": over(readings, first)}
         first = first or readings
-        if not given.json:
-            shown = "  ".join(f"{key} {figures[key]['value']:.3f}" for key in FIGURES)
-            print(f"{name[-40:]:40}  {shown}  ({time.process_time() - began:.0f} s)", flush=True)
+        shown = "  ".join(f"{key} {figures[key]['value']:.3f}" for key in FIGURES)
+        line = f"{name[-40:]:40}  {shown}  ({time.process_time() - began:.0f} s)"
+        print(line, file=sys.stderr if given.json else sys.stdout, flush=True)
     if given.json:
         print(json.dumps(found))
 

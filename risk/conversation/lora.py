@@ -36,6 +36,7 @@ SMOOTHING = 0.05  # of labels: annotators disagree
 MADE = "adapted.json"  # beside the weights: what they were adapted on
 
 Progress = Callable[[int, int], None]
+Report = Callable[[str, int, int], None]  # stage, done, total
 Turn = tuple[str, int]  # text and level
 
 
@@ -45,8 +46,8 @@ class Adaptation:
 
     layers: int = 4  # the last ones
     rank: int = 8
-    epochs: int = 2
-    rate: float = 3e-4
+    epochs: int = 1
+    rate: float = 5e-4
     batch: int = 32
 
 
@@ -106,19 +107,28 @@ def fold_lookups(
     texts: Sequence[str],
     seed: int,
     chosen: Adaptation,
-    report: Callable[[str, int, int], None],
+    report: Report,
 ) -> list[Mapping[str, Vector]]:
     """For each fold the vectors of `texts` by an encoder that was adapted on the other folds' conversations alone."""
-    found: list[Mapping[str, Vector]] = []
-    count = max(fold) + 1
-    for k in range(count):
-        turns = labelled([c for c, f in zip(conversations, fold, strict=True) if f != k])
-        with tempfile.TemporaryDirectory(prefix="staywell-") as scratch:
-            folder = Path(scratch) / "encoder"
-            stage = f"adapt, fold {k + 1} of {count}"
-            adapt(source, turns, folder, seed + k, chosen, lambda done, total, s=stage: report(s, done, total))  # type: ignore[misc]
-            found.append(_vectors(folder, texts, lambda done, total, k=k: report(f"encode, fold {k + 1}", done, total)))  # type: ignore[misc]
-    return found
+    return [fold_lookup(source, conversations, fold, k, texts, seed, chosen, report) for k in range(max(fold) + 1)]
+
+
+def fold_lookup(
+    source: Path,
+    conversations: Sequence[Conversation],
+    fold: Sequence[int],
+    k: int,
+    texts: Sequence[str],
+    seed: int,
+    chosen: Adaptation,
+    report: Report,
+) -> Mapping[str, Vector]:
+    """The vectors of `texts` by an encoder that has not seen the conversations of fold `k`."""
+    turns = labelled([c for c, f in zip(conversations, fold, strict=True) if f != k])
+    with tempfile.TemporaryDirectory(prefix="staywell-") as scratch:
+        folder = Path(scratch) / "encoder"
+        adapt(source, turns, folder, seed + k, chosen, lambda done, total: report(f"adapt, fold {k + 1}", done, total))
+        return _vectors(folder, texts, lambda done, total: report(f"encode, fold {k + 1}", done, total))
 
 
 def _vectors(folder: Path, texts: Sequence[str], progress: Progress) -> dict[str, Vector]:

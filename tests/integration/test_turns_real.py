@@ -177,6 +177,7 @@ async def test_an_unhappy_conversation_in_each_language(shop: Shop) -> None:
         assert all(row.unavailable is None for row in scores)
         assert scores[-1].churn > scores[0].churn + 0.2  # it got worse, and the model saw it
         assert scores[-1].dissatisfaction > 0.5  # likelier than not
+        assert scores[-1].dissatisfaction > scores[0].dissatisfaction + 0.4  # and nothing like a greeting
         assert all(row.locale == language for row in decisions)
         said = [e for e in shop.rows(event, conversation_id) if e.sender == "bot"]
         assert said
