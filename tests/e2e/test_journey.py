@@ -105,7 +105,7 @@ def test_customer_agent_and_supervisor(
     log_in(desk, "sam")
     desk.get_by_label("Search transcripts").fill("second broken kettle cancel everything")
     desk.get_by_text("Jonas Weber").first.click()
-    expect(desk.get_by_text(LAST_WORDS)).to_be_visible()
+    expect(desk.get_by_text(LAST_WORDS, exact=True)).to_be_visible()
     decision = desk.get_by_text(re.compile("Decision: (Reply|Ask back|Recommend|Offer)")).first
     decision.click()
     expect(desk.get_by_text(re.compile("taken with p")).first).to_be_visible()
