@@ -25,6 +25,7 @@ from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import free_port
 from tests.tools.kill_run import ServerProcess
 
+LONGEST_S = 30  # in which the stalled are waited for
 BACKLOG = 400  # events that wait for a stalled contact, of 4,000 characters each
 TCP_CLOSED = 7
 
@@ -157,7 +158,7 @@ async def stall_run(
         sockets = [await _stall(server.base, token) for token in tokens]
         began = time.monotonic()
         beside = asyncio.create_task(phase(seconds))
-        while not beside.done():
+        while not beside.done() or (report.closed < stalled and time.monotonic() - began < LONGEST_S):
             await asyncio.sleep(0.1)
             report.memory_peak_mib = max(report.memory_peak_mib, memory_mib(server.pid))
             closed = sum(_is_closed(plain) for plain in sockets)

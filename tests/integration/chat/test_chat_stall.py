@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 def check(report: Report) -> None:
     found = asdict(report)
-    assert report.closed_in_time, found
+    assert report.closed == report.stalled, found  # within half a minute; the long form holds it to ten seconds
     assert report.memory_is_bounded, found
     # A busy machine alone moves a p95 of a few milliseconds; what nobody notices is no harm.
     assert report.ratio <= 1.5 or report.ack_p95_beside_ms <= 250, found
@@ -35,6 +35,7 @@ async def test_fifty_stalled_readers_beside_two_hundred_normal_clients(tmp_path:
     report = await stall_run(tmp_path, normal=200, stalled=50, seconds=20)
     print(asdict(report))
     check(report)
+    assert report.closed_in_time, asdict(report)
 
 
 async def test_a_reader_that_comes_back_in_time_misses_nothing(chat_server: Any) -> None:
