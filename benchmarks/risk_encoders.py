@@ -5,9 +5,9 @@
 
 All encoders are measured on the same folds, so that the differences (`over_first`) are paired over conversations. `characters`
 is the floor without an encoder: TF-IDF of a turn's characters and a logistic regression, on these folds too. `lora:NAME` adapts
-the encoder's last layers in each fold anew, to the other folds' labels (minutes). Vectors are kept in `--cache`. What an
-encoder costs is printed by `staywell bench encoder`, what it is worth in finding scripts by
-`staywell evaluate scripts --encoder NAME`.
+the encoder's last layers in each fold anew, to the other folds' labels (minutes); `noisy:NAME` trains with a noisy copy of each
+conversation (as `--augment 1`). Vectors are kept in `--cache`. What an encoder costs is printed by `staywell bench encoder`, what
+it is worth in finding scripts by `staywell evaluate scripts --encoder NAME`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from risk.metrics import accuracy, auc, bootstrap
 from risk.train import SEED
 from risk.types import Vector
 
-ADAPTED = "lora:"
+ADAPTED, NOISY = "lora:", "noisy:"
 FIGURES = ("accuracy", "macro_f1", "dissatisfied_auc", "ece")
 
 
@@ -47,11 +47,12 @@ def _said(stage: str, done: int, total: int) -> None:
 
 def by_model(conversations: Sequence[Conversation], encoder: str, cache: Path, measured: Sequence[int]) -> Readings:
     """Readings out of fold of the conversation model over one encoder."""
-    name = encoder.removeprefix(ADAPTED)
-    texts = conversation_train.texts(conversations, Knobs(), SEED)
+    name = encoder.removeprefix(ADAPTED).removeprefix(NOISY)
+    knobs = Knobs(augment=int(encoder.startswith(NOISY)))
+    texts = conversation_train.texts(conversations, knobs, SEED)
     lookup = CachedEncoder(load(name), cache).lookup(texts)
     adapted = None
-    if encoder != name:
+    if encoder.startswith(ADAPTED):
         used = [c for c in conversations if c.messages]
         fold = conversation_train.parts(used, SEED)
         source = lora.source_of(name)
@@ -59,7 +60,10 @@ def by_model(conversations: Sequence[Conversation], encoder: str, cache: Path, m
             lora.fold_lookup(source, used, fold, k, texts, SEED, lora.Adaptation(), _said) if k in measured else lookup
             for k in range(conversation_train.FOLDS)
         ]
-    return conversation_train.cross_validate(conversations, lookup, SEED, fold_lookups=adapted, measured=measured)[1]
+    _, readings = conversation_train.cross_validate(
+        conversations, lookup, SEED, knobs=knobs, fold_lookups=adapted, measured=measured
+    )
+    return readings
 
 
 def by_characters(conversations: Sequence[Conversation], measured: Sequence[int]) -> Readings:

@@ -37,7 +37,7 @@ def score(
     rounds: Annotated[int, typer.Option(min=1, help="Conversations played; each message counts with its best.")] = 12,
     as_json: AsJson = False,
 ) -> None:
-    """Milliseconds that a message costs (encoding, a step, a score), and turn 150 over turn 5."""
+    """Milliseconds of processor time that a message costs (encoding, a step, a score), and turn 150 over turn 5."""
     with refusals():
         loaded = load_encoder(encoder)
         scorer = load_champion(model, encoder_fingerprint=loaded.fingerprint)
@@ -47,7 +47,7 @@ def score(
 
 
 def measure(scorer: Any, encoder: Any, rounds: int, report: Callable[[int], None]) -> dict[str, float]:
-    """Costs in milliseconds. A message counts with its best round, which is what it costs undisturbed."""
+    """Costs in milliseconds of processor time. A message counts with its best round, which is what it costs undisturbed."""
     orders = tuple(OrderRecord(str(n), _NOW - 40 * _DAY_MS * n, _NOW - 40 * _DAY_MS * n, 5_000) for n in range(1, 9))
     history = History(orders=orders)
     length = LATE + len(_TALK)
@@ -57,13 +57,13 @@ def measure(scorer: Any, encoder: Any, rounds: int, report: Callable[[int], None
         state = scorer.initial()
         for place in range(length):
             message = _TALK[place % len(_TALK)]
-            times = [time.perf_counter()]
+            times = [time.process_time()]
             vector = encoder.encode([message.text])[0]
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             state = scorer.advance(state, vector, message)
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             scorer.score(state, history, _NOW)
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             for part, began, ended in zip(costs, times[:-1], times[1:], strict=True):
                 costs[part][place] = min(costs[part][place], (ended - began) * 1e3)
         report(done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +14,14 @@ from assistant.cli import app
 from risk import bench
 
 
+def _work(steps: int) -> None:
+    """Processor time: waiting would cost none."""
+    sum(range(steps))
+
+
 class Encoder:
     def encode(self, texts: list[str]) -> np.ndarray:
-        time.sleep(0.0002)
+        _work(20_000)
         return np.zeros((len(texts), 4), dtype=np.float32)
 
 
@@ -34,7 +38,7 @@ class Scorer:
         return state + 1
 
     def score(self, state: int, history: Any, as_of: int) -> None:
-        time.sleep(state * 2e-5 if self.slow else 1e-4)
+        _work(state * 1_000 if self.slow else 10_000)
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -42,8 +46,7 @@ def test_a_model_that_reads_the_past_again_is_found_out(slow: bool) -> None:
     done: list[int] = []
     found = bench.measure(Scorer(slow), Encoder(), 3, done.append)
     assert done == [1, 2, 3]
-    assert found["encode_ms"] > 0.2
-    assert found["score_ms"] > 0.1
+    assert found["step_ms"] < found["encode_ms"]
     assert found["step_ms"] < found["score_ms"]
     assert found["turn_150_ms"] == pytest.approx(found["encode_ms"] + found["step_ms"] + found["score_ms"])
     assert (found["turn_150_over_turn_5_without_encoding"] > 3) is slow
