@@ -352,7 +352,7 @@ async def test_a_page_that_refreshes_itself_is_one_reading(desk_server: Any) -> 
         assert await readings(boss) == 1
         for _ in range(3):
             await boss.get(path, again="true")
-            desk_server.offset_ms += 30_000
+            desk_server.offset_ms += 10_000
         assert await readings(boss) == 1
         await boss.get(f"/api/review/conversations/{other}", again="true")
         assert await readings(boss) == 2
