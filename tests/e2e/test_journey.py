@@ -110,7 +110,7 @@ def test_customer_agent_and_supervisor(
     decision.click()
     expect(desk.get_by_text(re.compile("taken with p")).first).to_be_visible()
     desk.get_by_role("radio", name="Right call").check()
-    desk.get_by_label("Comment").fill("Handed over at the right moment.")
+    desk.get_by_label("Comment", exact=True).fill("Handed over at the right moment.")
     desk.get_by_role("button", name="Save review").click()
     expect(desk.get_by_role("row", name=re.compile("Reviewed"))).to_be_visible()
     picture(desk, "supervisor")
