@@ -67,6 +67,9 @@ def poison_models(folder: Path) -> None:
     """A model whose card, figures and verdict are payloads, and a journal of them."""
     registry.adopt(folder)
     version = another(folder, elevated=0.3)
+    for text in PAYLOADS[-60:]:
+        registry.challenge(folder, version, reason=text, by=text)
+    registry.challenge(folder, None, reason=PAYLOADS[3], by=PAYLOADS[4])
     manifest = json.loads((folder / version / artefact.MANIFEST).read_text("utf-8"))
     manifest["metrics"] = {text: {text: {"value": 0.5, "low": 0.4, "high": 0.6}} for text in PAYLOADS}
     manifest["encoder"]["name"] = PAYLOADS[0]
@@ -79,9 +82,6 @@ def poison_models(folder: Path) -> None:
     checks = [{"name": text, "passed": False, "limit": 0.1, "figure": None, "detail": text} for text in PAYLOADS]
     verdict = {"champion": PAYLOADS[1], "passed": False, "training_set": PAYLOADS[2], "checks": checks}
     gating.verdict_path(folder, version).write_text(json.dumps(verdict), encoding="utf-8")
-    for text in PAYLOADS[-60:]:
-        registry.challenge(folder, version, reason=text, by=text)
-    registry.challenge(folder, None, reason=PAYLOADS[3], by=PAYLOADS[4])
 
 
 @pytest.mark.timeout(900)
