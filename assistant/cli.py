@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from assistant.commands import admin, data, examining, indexing, log, loop, models, privacy, replaying, serving
+from assistant.commands import admin, data, examining, indexing, log, loop, models, privacy, replaying, scoring, serving
+from assistant.commands.common import load_settings, place_of
 from retrieval import bench, bench_encoders, evaluate_commands
 from risk import bench as risk_bench
 from risk.commands import evaluate_app, train_app
@@ -36,6 +37,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def staywell(context: typer.Context) -> None:
+    """A customer-service chat plug-in for shops that knows who is about to leave."""
+    context.obj = lambda: place_of(load_settings())  # for the commands of `risk`, which know no settings
+
+
 app.command()(serving.demo)
 app.command()(serving.serve)
 app.command()(serving.migrate)
@@ -52,6 +61,7 @@ evaluate_app.command("answers")(examining.answers)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(bench_app, name="bench")
 app.add_typer(models.models_app, name="models")
+app.add_typer(scoring.score_app, name="score")
 app.add_typer(admin.site_app, name="site")
 app.add_typer(admin.agent_app, name="agent")
 

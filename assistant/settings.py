@@ -22,6 +22,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     workers: int = Field(1, ge=1, description="Processes that serve the port together. More than one needs PostgreSQL.")
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes in which folds, searches and scores of all customers are worked out. Same results.",
+    )
+    ray_address: str | None = Field(
+        None,
+        min_length=1,
+        description="Ray cluster that does such work instead, as ray://HOST:10001; local starts one on this machine.",
+    )
     public_origins: list[str] = Field(
         default_factory=list,
         description="Origins under which our own pages are served, for the Origin check. "

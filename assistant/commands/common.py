@@ -21,6 +21,7 @@ from assistant.identity.sites import find_site_by_key
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
 from assistant.storage.guard import open_checked
+from risk.scale.shards import Place
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +45,11 @@ def load_settings(data_dir: Path | None = None, **changes: Any) -> Settings:
     if data_dir is not None:
         given["data_dir"] = data_dir
     return Settings(**given)
+
+
+def place_of(settings: Settings, workers: int | None = None) -> Place:
+    """Where shards of work are worked on: in so many processes where the command line says so, else as the settings do."""
+    return Place(settings.processes, settings.ray_address) if workers is None else Place(workers)
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:

@@ -47,9 +47,9 @@ def export(
     columns = [column.name for column in (outcome if what == "outcomes" else decision).c]
     if what == "both":
         columns.append("outcomes")
-    yield _csv_line(columns)
+    yield csv_line(columns)
     for row in rows:
-        yield _csv_line([_cell(row[column]) for column in columns])
+        yield csv_line([cell(row[column]) for column in columns])
 
 
 def rows_of(
@@ -116,7 +116,7 @@ def _with_outcomes(connection: Connection, decisions: list[dict[str, Any]]) -> I
         yield row | {"outcomes": found[row["id"]]}
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -126,7 +126,7 @@ def _cell(value: Any) -> str:
     return neutral(str(value))
 
 
-def _csv_line(cells: list[str]) -> bytes:
+def csv_line(cells: list[str]) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow(cells)
     return buffer.getvalue().encode()

@@ -9,15 +9,17 @@ from assistant.storage.tables import contact, conversation, order_return, orders
 from risk.types import ContactRecord, History, OrderRecord, ReturnRecord, VisitRecord
 
 
-def load_history(connection: Connection, *, site_id: str, contact_id: str, as_of: int) -> History | None:
+def load_history(
+    connection: Connection, *, site_id: str, contact_id: str, as_of: int, imported: bool = False
+) -> History | None:
     """Orders, returns, earlier conversations and the visits that the shop tells of, known at `as_of` (UTC ms); None for a guest
-    whom the shop does not know."""
+    whom the shop does not know. `imported`: also of customers who have never shown who they are, whom the shop told us of."""
     person = connection.execute(
         select(contact.c.external_id, contact.c.customer_key, contact.c.first_seen_at, contact.c.verified).where(
             contact.c.id == contact_id, contact.c.site_id == site_id
         )
     ).first()
-    if person is None or person.external_id is None or not person.verified:
+    if person is None or person.external_id is None or not (person.verified or imported):
         return None
     bought = connection.execute(
         select(orders).where(
