@@ -187,7 +187,7 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
 
 
 def about(folder: Path) -> tuple[dict[str, Any], str]:
-    """Manifest and card, to be shown to people; whether the files are what the manifest says is `load`'s. Raises `ArtefactRefused`."""
+    """Manifest and card, to be shown to people. Raises `ArtefactRefused`; the other files are checked by `load`."""
     return _checked_manifest(folder), _bytes(folder / CARD).decode("utf-8", "replace")
 
 

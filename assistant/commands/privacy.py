@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,11 +92,7 @@ def _old(storage: Storage, site_id: str, training: Path, *, before: int, quiet: 
         ):
             # Before the database: while it still finds them, doing it again finishes what a crash left.
             erase_rows(training, found)
-            part = storage.write_sync(
-                lambda connection, found=found: erase_older(
-                    connection, found, site_id=site_id, before=before, now=now_ms()
-                )
-            )
+            part = storage.write_sync(partial(erase_older, among=found, site_id=site_id, before=before, now=now_ms()))
             counts = part.counts()
             total = {name: value + counts[name] for name, value in total.items()}
             step(counts["conversations"])
