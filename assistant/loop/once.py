@@ -28,6 +28,7 @@ from risk.scorer import ChampionScorer
 from risk.train import publish
 
 REVIEWED: Final = 20  # conversations on the list for supervisors
+LOOKED_AT: Final = 5000  # untreated conversations that the list is made from, the newest
 REPORT: Final = "loop.json"
 
 Report = Callable[[str, int, int], None]
@@ -114,7 +115,8 @@ def turn(dataset: Dataset, settings: Settings, report: Report, stages: Stages | 
         registry.challenge(settings.registry, model.version, reason=f"passed the gate on {dataset.name}", by="loop")
     with stages.stage("review"):
         champion = registry.load(settings.registry / base_name, encoder_fingerprint=settings.encoder.fingerprint)
-        look_at = _look_at(champion, [case for case in dataset.cases if not case.treated], cached, report)
+        spared = sorted((case for case in dataset.cases if not case.treated), key=lambda case: case.ended_at)
+        look_at = _look_at(champion, spared[-LOOKED_AT:], cached, report)
     found = {
         "training_set": dataset.name,
         "counts": {
@@ -170,11 +172,12 @@ def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder,
         if done % 50 == 0 or done == len(cases):
             report("review", done, len(cases))
     if not cases:
-        return {"labels_odd": 0.0, "odd_by_chance": 0.0, "suspect": [], "unsure": []}
+        return {"of": 0, "labels_odd": 0.0, "odd_by_chance": 0.0, "suspect": [], "unsure": []}
     scores, left = np.asarray(churn), np.asarray([case.left for case in cases])
     noise = review.label_noise(scores, left)
     unsure = review.worth_labelling(scores, np.stack(last).astype(np.float64), REVIEWED)
     return {
+        "of": len(cases),
         "labels_odd": round(noise.share, 4),
         "odd_by_chance": round(noise.chance, 4),
         "suspect": [cases[row].conversation.id for row in noise.suspects[:REVIEWED]],
