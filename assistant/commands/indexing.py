@@ -28,7 +28,7 @@ from assistant.outcomes import judgements as logged
 from assistant.retrievers import SiteRetrievers
 from assistant.shop import learning
 from assistant.shop.catalogue import import_documents
-from retrieval import baskets, encoders
+from retrieval import baskets
 from retrieval import commands as retrieval_commands
 from retrieval.errors import RowFault
 
@@ -57,11 +57,12 @@ def build(
         for name, report in reports.items():
             if not json:
                 show(name, report, json)
-        retrievers = SiteRetrievers(storage, encoders.load(settings.encoder), settings.indices)
+        encoder = retrieval_commands.load_encoder(settings.encoder)
+        retrievers = SiteRetrievers(storage, encoder, settings.indices)
         with retrieval_commands.progress_bars() as bars:
             retrievers.refresh(bars)
         version, problem = retrievers.version(site_id), retrievers.degraded.get(f"index:{site_id}")
-    if problem is not None:
+    if problem is not None and (encoder is not None or version == "none"):
         raise NotFound(problem)
     counts = retrievers.counts(site_id)
     if json:
@@ -70,7 +71,7 @@ def build(
         return
     for kind, held in counts.items():
         out.print(f"{kind}: {retrieval_commands.held(held)}", highlight=False)
-    out.print(f"{site}: {version}", highlight=False)
+    out.print(f"{site}: {version}{'' if encoder else ', words only'}", highlight=False)
 
 
 @index_app.command("recommender")
