@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, exists, literal, or_, select
+from sqlalchemy import Connection, exists, func, literal, or_, select
 
 from assistant.errors import Conflict, Unavailable
 from assistant.outcomes.money import major
@@ -219,7 +219,8 @@ def _inactive(
             or_(decision.c.ts_decision > since, decision.c.id > last),
             decision.c.ts_decision <= over,
             ~exists().where(later.c.conversation_id == decision.c.conversation_id, later.c.seq > decision.c.seq),
-            contact.c.external_id.is_not(None),
+            func.coalesce(contact.c.external_id, "")
+            != "",  # "is not null" would be looked for among all of the site's customers
             contact.c.verified,
             ~exists().where(
                 outcome.c.site_id == site_id, outcome.c.idempotency_key == literal(f"{kind}:") + decision.c.id
