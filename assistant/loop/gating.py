@@ -80,7 +80,10 @@ def prune(folder: Path, *, keep: int = KEPT) -> list[str]:
     that the product ships, and what nobody has put before the gate. The journal stays as it is.
     """
     names = registry.pointer(folder)
-    served = {str(move.get("champion")) for move in registry.journal(folder)}
+    moves = registry.journal(folder)
+    served = {str(move.get("champion")) for move in moves} | {
+        str(move.get("version")) for move in moves if move.get("what") == "canary"
+    }
     kept = served | {names.champion, names.challenger, names.before, registry.shipped()}
     judged = [
         (verdict_path(folder, version).stat().st_mtime_ns, version)

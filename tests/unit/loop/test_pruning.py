@@ -44,10 +44,12 @@ def test_the_newest_that_never_served_stay_and_whoever_served(folder: Path) -> N
     untested = another(folder, tag=99)
     for name in names[:3]:  # one after another serves: the first is retired, the second before, the third champion
         registry.promote(folder, name, reason="better")
+    canary = judged(folder, 0)
+    registry.challenge(folder, canary, share=0.05)  # it decided for some, and decisions name it
     registry.challenge(folder, names[3])
     moves = registry.journal(folder)
     assert gating.prune(folder, keep=2) == [names[4]]
-    assert set(registry.versions(folder)) == {shipped, untested, *names[:4], *names[5:]}
+    assert set(registry.versions(folder)) == {shipped, untested, canary, *names[:4], *names[5:]}
     assert not registry.bands_path(folder / names[4]).exists()
     assert gating.verdict_of(folder, names[4]) is None
     assert registry.journal(folder) == moves
