@@ -547,6 +547,7 @@ task = Table(
         postgresql_where=text("state != 'done'"),
     ),
     Index(None, "site_id", "state"),
+    Index(None, "conversation_id"),
 )
 
 task_event = Table(
