@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import ServerProcess
+from tests.tools.server_process import ServerProcess
 from tests.tools.stall_run import memory_mib
 
 AT_ONCE = 50

@@ -29,8 +29,8 @@ from typing import Any
 
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import ServerProcess
 from tests.tools.postgres import Cluster, cluster
+from tests.tools.server_process import ServerProcess
 from tests.tools.throttle import Throttle, worked_s
 
 WARM_S = 1.0

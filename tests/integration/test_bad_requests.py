@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.chat_server import build, free_port
-from tests.tools.kill_run import ServerProcess
+from tests.tools.server_process import ServerProcess
 from tests.tools.throttle import worked_s
 
 pytestmark = pytest.mark.integration

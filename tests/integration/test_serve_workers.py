@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.kill_run import summary
 from tests.tools.postgres import Cluster, cluster
 from tests.tools.roll_run import roll_run
+from tests.tools.run_report import summary
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,10 @@ import httpx
 
 from assistant.storage.engine import Storage
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import Report, ServerProcess, Talker, examine, summary, talkers
+from tests.tools.left_behind import examine
+from tests.tools.run_report import Report, summary
+from tests.tools.server_process import ServerProcess
+from tests.tools.talkers import Talker, talkers
 
 SOURCE = Path(__file__).with_name("bad_disk.c")
 FULL, NO_SYNC, WELL = b"w", b"s", b"-"

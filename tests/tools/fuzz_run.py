@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import ServerProcess
+from tests.tools.server_process import ServerProcess
 from tests.tools.stall_run import memory_mib
 
 FRAMES = Path(__file__).parents[1] / "fixtures" / "frames"

@@ -21,8 +21,10 @@ from tempfile import TemporaryDirectory
 from assistant.conversations import store
 from assistant.conversations.store import NewEvent
 from tests.tools.chat_server import GENEROUS, Chat, build, free_port, serving
-from tests.tools.kill_run import Report, Talker, examine, summary, talkers
+from tests.tools.left_behind import examine
 from tests.tools.proxy import FAULTS, Mode, Proxy
+from tests.tools.run_report import Report, summary
+from tests.tools.talkers import Talker, talkers
 
 
 async def _bot(chat: Chat, people: list[Talker], draw: random.Random) -> None:

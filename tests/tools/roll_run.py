@@ -20,21 +20,11 @@ from tempfile import TemporaryDirectory
 
 from assistant.storage.engine import Storage
 from tests.tools.chat_server import build, free_port
-from tests.tools.kill_run import (
-    GENEROUS,
-    PATIENT_S,
-    Report,
-    ServerProcess,
-    conclude,
-    consult,
-    examine,
-    examine_turns,
-    finish,
-    some_ask_for_a_person,
-    summary,
-    talkers,
-)
+from tests.tools.left_behind import consult, examine, examine_turns
 from tests.tools.postgres import cluster
+from tests.tools.run_report import Report, summary
+from tests.tools.server_process import GENEROUS, ServerProcess
+from tests.tools.talkers import PATIENT_S, conclude, finish, some_ask_for_a_person, talkers
 
 DEPLOY = 1012
 

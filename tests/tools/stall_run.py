@@ -23,7 +23,7 @@ from assistant.conversations.store import NewEvent
 from assistant.storage.engine import Storage
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import ServerProcess
+from tests.tools.server_process import ServerProcess
 
 LONGEST_S = 30  # in which the stalled are waited for
 BACKLOG = 400  # events that wait for a stalled contact, of 4,000 characters each

@@ -12,7 +12,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.tools.chat_client import Contact, new_session, until
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import ServerProcess
+from tests.tools.server_process import ServerProcess
 
 pytestmark = pytest.mark.integration
 

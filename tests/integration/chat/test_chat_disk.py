@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.disk_run import compiler, disk_run
-from tests.tools.kill_run import summary
+from tests.tools.run_report import summary
 
 pytestmark = [
     pytest.mark.integration,

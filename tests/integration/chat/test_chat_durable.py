@@ -12,7 +12,7 @@ import pytest
 
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import ServerProcess
+from tests.tools.server_process import ServerProcess
 
 pytestmark = [
     pytest.mark.integration,

@@ -9,7 +9,9 @@ import pytest
 
 from tests.tools.chat_client import Contact, new_session
 from tests.tools.chat_server import LAST_WORDS, free_port
-from tests.tools.kill_run import ServerProcess, kill_run, summary
+from tests.tools.kill_run import kill_run
+from tests.tools.run_report import summary
+from tests.tools.server_process import ServerProcess
 
 pytestmark = pytest.mark.integration
 

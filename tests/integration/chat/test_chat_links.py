@@ -13,9 +13,11 @@ import pytest
 from assistant.chat import session as rules
 from tests.tools.chat_client import until
 from tests.tools.chat_server import free_port
-from tests.tools.kill_run import Report, ServerProcess, finish, talkers
 from tests.tools.link_run import link_run, summary
 from tests.tools.proxy import Proxy
+from tests.tools.run_report import Report
+from tests.tools.server_process import ServerProcess
+from tests.tools.talkers import finish, talkers
 
 pytestmark = pytest.mark.integration
 
