@@ -107,7 +107,7 @@ export function Composer({ thread, holds, holder, items }: { thread: Thread; hol
       {open && (
         <ul class="canned" id={listId} role="listbox" aria-label={t(asked ? "composer.colleagues" : "composer.canned")}>
           {options.map((item, i) => (
-            <li key={item.id} id={`${listId}-${i}`} role="option" aria-selected={i === pick} class={cx("canned-item", i === pick && "on")}
+            <li key={item.id} id={`${listId}-${i}`} role="option" aria-selected={i === pick} class={cx("hit", i === pick && "on")}
               onMouseDown={(event) => { event.preventDefault(); item.choose(); }}>
               <span class="row"><b class="sm clip"><bdi>{oneLine(item.title, 90)}</bdi></b><span class="sp" />{item.key && <Kbd>{item.key}</Kbd>}</span>
               <span class="sm muted clip"><bdi>{oneLine(item.text, 140)}</bdi></span>

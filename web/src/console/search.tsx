@@ -1,10 +1,11 @@
 // Search: what is on the desk at once, every other conversation of the shop as soon as the server has found it.
-import { useId, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { TaskCard } from "../protocol/gen.ts";
 import type { Earlier } from "../ui/bundle.ts";
+import { Finder } from "../ui/finder.tsx";
 import { useLoad, useRest } from "../ui/hooks.ts";
 import { useI18n } from "../ui/i18n.tsx";
-import { Band, Dialog, Name, cx } from "../ui/parts.tsx";
+import { Band, Name } from "../ui/parts.tsx";
 import { oneLine } from "../ui/text.ts";
 import { useConsole, useDesk, type Place } from "./context.ts";
 import { cards, type Thread } from "./state.ts";
@@ -41,8 +42,6 @@ export function SearchDialog({ thread, goTo, onClose }: { thread: Thread | null;
   const listed = useDesk((state) => state.desk);
   const all = useDesk((state) => state);
   const [typed, setTyped] = useState("");
-  const [picked, setPicked] = useState(0);
-  const id = useId();
   const contact = thread?.bundle?.contact.id ?? null;
   const [history] = useLoad(contact, (signal) => api.get<{ conversations: Earlier[] }>(`/api/desk/history?contact=${encodeURIComponent(contact!)}`, signal));
   const asked = useRest(typed.trim(), PAUSE_MS);
@@ -67,49 +66,16 @@ export function SearchDialog({ thread, goTo, onClose }: { thread: Thread | null;
     const first = known.map((hit) => (said.get(hit.conv)?.seq ? { ...hit, seq: said.get(hit.conv)!.seq, text: said.get(hit.conv)!.text } : hit));
     return [...first, ...found.filter((hit) => !seen.has(hit.conv))].slice(0, MOST_HITS);
   }, [typed, asked, listed, history.data, everywhere.data]);
-  const at = Math.min(picked, Math.max(0, hits.length - 1));
-  const choose = (hit: Hit | undefined): void => {
-    if (!hit) return;
-    onClose();
-    if (hit.seq === null) desk.select(hit.conv);
-    else goTo({ conv: hit.conv, seq: hit.seq });
-  };
-  return (
-    <Dialog title={t("search.title")} onClose={onClose} class="search">
-      <input
-        type="text"
-        inputMode="search"
-        role="combobox"
-        aria-expanded={hits.length > 0}
-        aria-controls={`${id}-hits`}
-        aria-activedescendant={hits.length ? `${id}-${at}` : undefined}
-        aria-label={t("search.label")}
-        placeholder={t("search.label")}
-        maxLength={200}
-        value={typed}
-        onInput={(event) => { setTyped(event.currentTarget.value); setPicked(0); }}
-        onKeyDown={(event) => {
-          if (event.isComposing) return;
-          if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-            event.preventDefault();
-            setPicked((at + (event.key === "ArrowDown" ? 1 : hits.length - 1)) % Math.max(1, hits.length));
-          } else if (event.key === "Enter") {
-            event.preventDefault();
-            choose(hits[at]);
-          }
-        }}
-      />
-      <ul id={`${id}-hits`} role="listbox" aria-label={t("search.title")} class="hits">
-        {hits.map((hit, i) => (
-          <li key={hit.conv} id={`${id}-${i}`} role="option" aria-selected={i === at} class={cx("hit", i === at && "on")} onClick={() => choose(hit)}>
-            <span class="row"><span class="clip"><Name name={hit.name} fallback={t("who.guest")} /></span><span class="xs muted">{hit.where}</span><span class="sp" /><Band band={hit.band} risk={hit.risk} /></span>
-            <span class="sm muted clip"><bdi>{oneLine(hit.text)}</bdi></span>
-          </li>
-        ))}
-      </ul>
-      <p class="sm muted" role="status">
-        {everywhere.state === "error" ? word("error", everywhere.error.code) : searching ? t("search.searching") : hits.length === 0 ? t("search.nothing") : ""}
-      </p>
-    </Dialog>
-  );
+  const choices = hits.map((hit) => ({
+    key: hit.conv,
+    choose: () => (hit.seq === null ? desk.select(hit.conv) : goTo({ conv: hit.conv, seq: hit.seq })),
+    body: (
+      <>
+        <span class="row"><span class="clip"><Name name={hit.name} fallback={t("who.guest")} /></span><span class="xs muted">{hit.where}</span><span class="sp" /><Band band={hit.band} risk={hit.risk} /></span>
+        <span class="sm muted clip"><bdi>{oneLine(hit.text)}</bdi></span>
+      </>
+    ),
+  }));
+  const status = everywhere.state === "error" ? word("error", everywhere.error.code) : searching ? t("search.searching") : hits.length === 0 ? t("search.nothing") : "";
+  return <Finder title={t("search.title")} label={t("search.label")} typed={typed} onType={setTyped} choices={choices} status={status} onClose={onClose} />;
 }
