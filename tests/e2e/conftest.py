@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,11 +62,21 @@ def start_demo(folder: Path, *options: str, **environment: str) -> tuple[Demo, s
     pytest.fail(f"the demo was not ready in time:\n{log.read_text()[-3000:]}")
 
 
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo whose earlier conversations have been played, which takes longer than most tests: to be copied."""
+    running, process = start_demo(tmp_path_factory.mktemp("played"))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0, "the server did not stop cleanly"
+    return running.folder
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """One demo for the tests of a file, with its earlier conversations played: files do not meddle with each other."""
+    folder = Path(shutil.copytree(played, tmp_path_factory.mktemp("demo"), dirs_exist_ok=True))
     # Many messages come from one test in a short time; a real contact's limit would only slow it down.
-    running, process = start_demo(tmp_path_factory.mktemp("demo"), STAYWELL_MESSAGES_PER_10S="100")
+    running, process = start_demo(folder, STAYWELL_MESSAGES_PER_10S="100")
     yield running
     process.send_signal(signal.SIGTERM)
     try:
@@ -76,11 +87,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def demo_of() -> Iterator[Callable[..., Demo]]:
+def demo_of(request: pytest.FixtureRequest) -> Iterator[Callable[..., Demo]]:
     """Starts a demo of a test's own in a folder, with further options and settings."""
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(folder: Path, *options: str, **environment: str) -> Demo:
+        if "--no-past" not in options:
+            shutil.copytree(request.getfixturevalue("played"), folder, dirs_exist_ok=True)
         running, process = start_demo(folder, *options, **environment)
         processes.append(process)
         return running
