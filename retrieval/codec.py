@@ -28,9 +28,11 @@ def from_line(kind: Kind, line: bytes) -> Document:
     """The document of a line that `to_line` wrote. Raises ValueError, TypeError or KeyError on anything else."""
     fields: dict[str, Any] = orjson.loads(line)
     if kind == "product":
-        return Product(**{**fields, "regions": tuple(fields["regions"])})
+        fields["regions"] = tuple(fields["regions"])
+        return Product(**fields)
     if kind == "article":
-        return Article(**{**fields, "tags": tuple(fields["tags"])})
+        fields["tags"] = tuple(fields["tags"])
+        return Article(**fields)
     fields.update({name: tuple(fields[name]) for name in _SCRIPT_TUPLES})
     fields["offer"] = None if fields["offer"] is None else Offer(**fields["offer"])
     return Script(**fields)

@@ -92,9 +92,12 @@ class LexicalIndex:
                 scores = scores + self._weights_of(term, allowed)
         # A row touched by t words stands t times with the same score: take t times as many, then keep one of each.
         allowed, scores = _best(allowed, scores, k * len(lists))
-        rows, first = np.unique(allowed, return_index=True)
-        order = np.argsort(-scores[first], kind="stable")[:k]
-        return rows[order].astype(np.int64), scores[first][order]
+        order = np.lexsort((allowed, -scores))
+        allowed, scores = allowed[order], scores[order]
+        once = np.empty(len(allowed), dtype=np.bool_)  # equal rows have equal scores, so they stand together
+        once[:1] = True
+        np.not_equal(allowed[1:], allowed[:-1], out=once[1:])
+        return allowed[once][:k].astype(np.int64), scores[once][:k]
 
     def scores(self, words: Sequence[str], rows: Rows) -> Vector:
         """BM25 of each of the rows, float32 [len(rows)]."""
