@@ -163,9 +163,23 @@ def set_site(
         typer.Option(help="Algorithm that its tokens are signed with; repeatable; by default ES256, RS256."),
     ] = None,
     new_identity_secret: Annotated[
-        bool, typer.Option("--new-identity-secret", help="A shared secret (HS256), in place of any keys; printed once.")
+        bool,
+        typer.Option(
+            "--new-identity-secret",
+            help="A shared secret (HS256), in place of any keys; printed once. One before it stays good until --retire.",
+        ),
     ] = False,
-    new_api_key: Annotated[bool, typer.Option("--new-api-key", help="Another API key; printed once.")] = False,
+    new_api_key: Annotated[
+        bool,
+        typer.Option("--new-api-key", help="Another API key; printed once. The one before stays good until --retire."),
+    ] = False,
+    retire: Annotated[
+        bool,
+        typer.Option(
+            "--retire",
+            help="Secret and API key from before the present ones are good no longer; with --new-…, at once.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -177,34 +191,42 @@ def set_site(
     settings = load_settings(data_dir)
     said = {"name": name, "origins": origin or None, "anonymous_allowed": guests}
     values: dict[str, Any] = {column: value for column, value in said.items() if value is not None}
-    shown = {"key": key}
-    if new_api_key:
-        shown["api_key"] = new_token()
-        values["api_key_hash"] = hash_token(shown["api_key"])
-    if new_identity_secret:
-        shown["identity_secret"] = values["identity_secret"] = secrets.token_hex(32)
+    api_key = new_token() if new_api_key else None
+    identity_secret = secrets.token_hex(32) if new_identity_secret else None
     identity: dict[str, Any] | None = None
     if jwks_url is not None or jwks is not None:
         check_url(jwks_url, settings)
         identity = identity_settings(
             jwks_url=jwks_url, jwks=None if jwks is None else json_file(jwks), algorithms=algorithm or ()
         )
-        values["identity_secret"] = None
-    if not values:
+        values |= {"identity_secret": None, "identity_secret_before": None}
+    rotates = new_api_key or new_identity_secret or retire
+    if not values and not rotates:
         raise typer.BadParameter("nothing to change")
 
     def work(connection: Connection) -> None:
         found = sites.find_site_by_key(connection, key)
         if found is None:
             raise NotFound(f"there is no site with the key '{key}'")
-        if "identity_secret" in values:
+        if identity is not None or new_identity_secret:
             sites.change_settings(connection, found.id, {"identity": identity}, now=now_ms())
-        sites.change(connection, found.id, now=now_ms(), **values)
+        if values:
+            sites.change(connection, found.id, now=now_ms(), **values)
+        if rotates:
+            sites.rotate(
+                connection,
+                found.id,
+                now=now_ms(),
+                identity_secret=identity_secret,
+                api_key_hash=None if api_key is None else hash_token(api_key),
+                retire=retire,
+            )
         revocation.note(connection)  # servers look sites up anew
 
     with storage_of(settings) as storage:
         storage.write_sync(work)
-    _show(shown, json=json)
+    made = {"identity_secret": identity_secret, "api_key": api_key}
+    _show({"key": key} | {name: value for name, value in made.items() if value is not None}, json=json)
 
 
 @site_app.command("rekey")
@@ -225,9 +247,17 @@ def rekey_site(
 @site_app.command("list")
 @plain_errors
 def list_sites(data_dir: DataDir = None, json: Json = False) -> None:
-    """Lists the shops."""
+    """Lists the shops, and which of them still have a secret or an API key from before."""
     with storage_of(load_settings(data_dir)) as storage:
-        columns = (site.c.key, site.c.name, site.c.locale, site.c.currency, site.c.origins)
+        columns = (
+            site.c.key,
+            site.c.name,
+            site.c.locale,
+            site.c.currency,
+            site.c.origins,
+            site.c.identity_secret_before.is_not(None).label("identity_secret_before"),
+            site.c.api_key_hash_before.is_not(None).label("api_key_before"),
+        )
         rows = storage.read_sync(
             lambda connection: connection.execute(select(*columns).order_by(site.c.key)).mappings().all()
         )
@@ -236,8 +266,10 @@ def list_sites(data_dir: DataDir = None, json: Json = False) -> None:
         return
     for row in rows:
         out.print(
-            f"{row['key']:<16} {row['name']} ({row['locale']}, {row['currency']}) {', '.join(row['origins'])}",
+            f"{row['key']:<16} {row['name']} ({row['locale']}, {row['currency']}) {', '.join(row['origins'])}"
+            + (" [change-over: --retire is due]" if row["identity_secret_before"] or row["api_key_before"] else ""),
             highlight=False,
+            markup=False,
         )
 
 

@@ -111,7 +111,7 @@ def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozen
     async def identity(customer: Annotated[str, Query(max_length=64)]) -> dict[str, str]:
         person = next((one for one in data.load_contacts(clock()) if one.external_id == customer), None)
         site = await sites.by_key(SITE_KEY)
-        if person is None or site.identity_secret is None:
+        if person is None or not site.identity_secrets:
             raise NotFound("no such customer")
         now = clock() // 1000
         claims = {
@@ -124,6 +124,6 @@ def build_router(sites: SiteDirectory, clock: Callable[[], int], origins: frozen
             "iat": now,
             "exp": now + IDENTITY_S,
         }
-        return {"jwt": jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(site.identity_secret))}
+        return {"jwt": jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(site.identity_secrets[0]))}
 
     return router

@@ -23,7 +23,8 @@ _MOST: Final = 1_000  # entries kept; keys that name no site are not
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A shop. `identity_secret` verifies the shop's signed identity tokens; None: it sends none."""
+    """A shop. `identity_secrets` verify the shop's signed identity tokens: the one in force, and the one before while the shop
+    changes over. None: it sends none that are signed so."""
 
     id: str
     key: str
@@ -31,7 +32,7 @@ class Site:
     locale: str
     currency: str
     origins: frozenset[str]
-    identity_secret: str | None = field(repr=False)
+    identity_secrets: tuple[str, ...] = field(repr=False)
     anonymous_allowed: bool
     holdout_rate: float
     settings: Mapping[str, Any]
@@ -86,6 +87,27 @@ def change(connection: Connection, site_id: str, *, now: int, **values: Any) -> 
     )
 
 
+def rotate(
+    connection: Connection,
+    site_id: str,
+    *,
+    now: int,
+    identity_secret: str | None = None,
+    api_key_hash: str | None = None,
+    retire: bool = False,
+) -> None:
+    """Gives a site another identity secret, API key, or both. The one before stays good beside the new one, so that the shop can
+    change over without a gap; the one before that does not.
+
+    `retire`: what came before is good no longer, of those that are given, or of both when none is.
+    """
+    given = {"identity_secret": identity_secret, "api_key_hash": api_key_hash}
+    new = {column: value for column, value in given.items() if value is not None}
+    now_good = select(*(site.c[column] for column in given)).where(site.c.id == site_id)
+    before = dict.fromkeys(new or given) if retire else connection.execute(now_good).mappings().one()
+    change(connection, site_id, now=now, **new, **{f"{column}_before": before[column] for column in new or given})
+
+
 def change_settings(connection: Connection, site_id: str, changes: Mapping[str, Any], *, now: int) -> None:
     """Sets entries of a site's settings, and writes down which; None takes one out."""
     before = connection.execute(select(site.c.settings).where(site.c.id == site_id).with_for_update()).scalar_one()
@@ -127,8 +149,9 @@ def check_api_key(connection: Connection, authorization: str) -> str:
     """The id of the site whose API key an Authorization header bears. Raises NotAllowed."""
     scheme, _, key = authorization.partition(" ")
     digest = hash_token(key.strip()) if scheme.lower() == "bearer" else ""
-    for row in connection.execute(select(site.c.id, site.c.api_key_hash).where(site.c.api_key_hash.is_not(None))):
-        if hmac.compare_digest(row.api_key_hash, digest):
+    columns = select(site.c.id, site.c.api_key_hash, site.c.api_key_hash_before)
+    for row in connection.execute(columns.where(site.c.api_key_hash.is_not(None))):
+        if any(hmac.compare_digest(known, digest) for known in row[1:] if known is not None):
             return str(row.id)
     raise NotAllowed("a valid API key of the site is needed")
 
@@ -154,7 +177,7 @@ def _one(connection: Connection, condition: ColumnElement[bool]) -> Site | None:
         locale=row["locale"],
         currency=row["currency"],
         origins=frozenset(row["origins"]),
-        identity_secret=row["identity_secret"],
+        identity_secrets=tuple(filter(None, (row["identity_secret"], row["identity_secret_before"]))),
         anonymous_allowed=row["anonymous_allowed"],
         holdout_rate=row["holdout_rate"],
         settings=row["settings"],

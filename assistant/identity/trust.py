@@ -1,14 +1,16 @@
 """By what a site's identity tokens are verified: a shared secret with HS256, or the shop's public keys with fixed algorithms.
 
-A site has one of the two, never both: with a key set in force nothing that is signed with a secret is accepted, and the other way
-round, so that a public key can never be taken for a secret. The choice stands in the site's settings under `identity`:
-`{"jwks_url": …}` or `{"jwks": {"keys": […]}}`, and `{"algorithms": […]}`.
+While a shop changes its secret over, the one before counts too. But a site has secrets or public keys, never both: with a key set
+in force nothing that is signed with a secret is accepted, and the other way round, so that a public key can never be taken for a
+secret. The choice stands in the site's settings under `identity`: `{"jwks_url": …}` or `{"jwks": {"keys": […]}}`, and
+`{"algorithms": […]}`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,7 +36,7 @@ class Identities:
         the shop's keys cannot be fetched."""
         said = site.settings.get("identity") or {}
         if not said:
-            return read_identity(token, key=_secret(site), algorithms=("HS256",), site_key=site.key, now=now)
+            return _read_by_secret(site, token, now)
         algorithms = tuple(said.get("algorithms", DEFAULT_ALGORITHMS))
         key = await self._public_key(said, token, algorithms)
         return read_identity(token, key=key, algorithms=algorithms, site_key=site.key, now=now)
@@ -51,12 +53,18 @@ class Identities:
         return choose(read_keys(said["jwks"]), algorithm, kid)
 
 
-def _secret(site: Site) -> Key | None:
-    if not site.identity_secret:
-        return None
+def _read_by_secret(site: Site, token: str, now: int) -> Identity:
+    """By any of the site's secrets: two are in force while a shop changes over."""
+    for secret in site.identity_secrets:
+        with suppress(NotAllowed):
+            return read_identity(token, key=_key(secret), algorithms=("HS256",), site_key=site.key, now=now)
+    raise refusal()
+
+
+def _key(secret: str) -> Key:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SecurityWarning)  # a short secret is the shop's choice; the one we make is long
-        return OctKey.import_key(site.identity_secret)
+        return OctKey.import_key(secret)
 
 
 def identity_settings(

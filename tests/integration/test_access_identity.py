@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from assistant.cli import app as cli
 from assistant.identity import jwks, sites
 from assistant.identity.fetching import MOST_BYTES
+from assistant.identity.keys import hash_token
 from assistant.identity.trust import identity_settings
-from tests.tools.whole_server import Documents, Whole, now_ms, secret_of, whole_server
+from tests.tools.whole_server import Documents, Whole, api_key_of, now_ms, secret_of, whole_server
 
 OLD = ECKey.generate_key("P-256", {"kid": "old"})
 NEW = ECKey.generate_key("P-256", {"kid": "new"})
@@ -66,7 +67,8 @@ def trust(server: Whole, **said: Any) -> None:
     def work(connection: Any) -> None:
         changes = {"identity": identity_settings(**said) if said else None}
         sites.change_settings(connection, site_id, changes, now=now_ms())
-        sites.change(connection, site_id, now=now_ms(), identity_secret=None if said else secret_of("shop"))
+        secret = None if said else secret_of("shop")
+        sites.change(connection, site_id, now=now_ms(), identity_secret=secret, identity_secret_before=None)
 
     server.write(work)
     server.services.sites._known.clear()
@@ -171,14 +173,17 @@ async def test_keys_may_stand_in_the_settings(server: Whole) -> None:
     assert await opened(server, signed(NEW)) == REFUSED
 
 
+async def site_set(server: Whole, *arguments: str, env: dict[str, str] | None = None) -> Any:
+    """`staywell site set …` beside the running server."""
+    folder = str(server.services.settings.data_dir)
+    run = partial(CliRunner().invoke, cli, ["site", "set", *arguments, "--data-dir", folder], env=env)
+    return await asyncio.to_thread(run)
+
+
 async def test_a_command_says_whose_keys_count(server: Whole, shop: Documents, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps(public(OLD)))
     environment = {"STAYWELL_PRIVATE_KEY_URLS": "true"}
-
-    async def command(*arguments: str, env: dict[str, str] | None = None) -> Any:
-        folder = str(server.services.settings.data_dir)
-        run = partial(CliRunner().invoke, cli, ["site", "set", *arguments, "--data-dir", folder], env=env)
-        return await asyncio.to_thread(run)
+    command = partial(site_set, server)
 
     async def eventually(token: str, expected: tuple[int, str]) -> None:
         async with asyncio.timeout(20):
@@ -205,6 +210,56 @@ async def test_a_command_says_whose_keys_count(server: Whole, shop: Documents, t
     ran = await command("shop", "--new-identity-secret", "--json")
     await eventually(signed(OLD), REFUSED)
     assert "identity_secret" in ran.stdout
+
+
+async def test_secrets_are_changed_over_without_a_gap(server: Whole) -> None:
+    trust(server)
+
+    async def made(*options: str) -> dict[str, str]:
+        ran = await site_set(server, "shop", *options, "--json")
+        assert ran.exit_code == 0, ran.output
+        server.services.sites._known.clear()  # as a second later, by itself
+        return dict(json.loads(ran.stdout))
+
+    def by(secret: str) -> str:
+        return signed(OctKey.import_key(secret), "HS256")
+
+    async def heard(api_key: str) -> bool:
+        async with httpx.AsyncClient(base_url=server.base, headers={"Authorization": f"Bearer {api_key}"}) as http:
+            return (await http.post("/api/shop/dossier", json={"customer": "nobody"})).status_code == 404
+
+    first, first_key = secret_of("shop"), api_key_of("shop")
+    second = await made("--new-identity-secret", "--new-api-key")
+    for secret, key in ((first, first_key), (second["identity_secret"], second["api_key"])):
+        assert await opened(server, by(secret)) == (200, "verified")
+        assert await heard(key)
+    await made("--retire")
+    assert await opened(server, by(first)) == REFUSED
+    assert not await heard(first_key)
+    assert await opened(server, by(second["identity_secret"])) == (200, "verified")
+    assert await heard(second["api_key"])
+    third = await made("--new-identity-secret")
+    fourth = await made("--new-identity-secret")  # two at most
+    assert await opened(server, by(second["identity_secret"])) == REFUSED
+    assert await opened(server, by(third["identity_secret"])) == (200, "verified")
+    fifth = await made("--new-identity-secret", "--retire")  # it leaked: at once
+    for known, expected in ((third, REFUSED), (fourth, REFUSED), (fifth, (200, "verified"))):
+        assert await opened(server, by(known["identity_secret"])) == expected
+    assert await heard(second["api_key"])  # which that was not about
+    server.write(
+        lambda connection: sites.rotate(
+            connection, server.sites["shop"].id, now=now_ms(), api_key_hash=hash_token(first_key), retire=True
+        )
+    )
+
+
+async def test_what_came_before_public_keys_is_not_good_after_them(server: Whole, shop: Documents) -> None:
+    trust(server)
+    environment = {"STAYWELL_PRIVATE_KEY_URLS": "true"}
+    for options in (["--new-identity-secret"], ["--jwks-url", f"{shop.base}/keys"], ["--new-identity-secret"]):
+        assert (await site_set(server, "shop", *options, env=environment)).exit_code == 0
+    server.services.sites._known.clear()
+    assert await opened(server, server.identity("c-1")) == REFUSED
 
 
 async def test_a_shared_secret_is_in_force_again_when_keys_are_taken_out(server: Whole) -> None:

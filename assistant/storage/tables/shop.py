@@ -16,7 +16,9 @@ site = Table(
     Column("currency", String(3), nullable=False, default="EUR"),
     Column("origins", JSON, nullable=False, default=list),  # pages that may embed the widget
     Column("identity_secret", String(200)),  # verifies the shop's signed identity tokens (HS256)
+    Column("identity_secret_before", String(200)),  # the one before is good too while the shop changes over
     Column("api_key_hash", String(64)),  # for the shop's server: outcomes, orders
+    Column("api_key_hash_before", String(64)),
     Column("anonymous_allowed", Boolean, nullable=False, default=True),
     Column("holdout_rate", Float, nullable=False, default=0.05),
     Column("holdout_salt", String(64), nullable=False),
