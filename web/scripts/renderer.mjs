@@ -7,5 +7,5 @@ const size = async (entry) => {
   return gzipSync(script.bytes, { level: 9 }).length;
 };
 const own = await size(ENTRIES.chat);
-const preact = await size({ ...ENTRIES.chat, alias: {} });
+const preact = await size({ ...ENTRIES.chat, options: {} });
 console.log(`chat.js: ${own} bytes gzip with its own renderer, ${preact} with Preact, ${preact - own} more`);

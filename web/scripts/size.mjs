@@ -5,18 +5,25 @@ import { gzipSync } from "node:zlib";
 import { OUT } from "../build.mjs";
 
 const KB = 1000;
+const OPENED = ["widget.js", "chat.html", "chat.js", "chat.css"];
+const TOUCHED = ["chat-more.js", "chat-more.css"];
 const BUDGETS = [
   { name: "widget loader", files: ["widget.js"], limit: 5 * KB },
   // All that is fetched until the contact touches the opened chat, in English: the loader, the page in the iframe, script, styles.
-  { name: "widget, opened", files: ["widget.js", "chat.html", "chat.js", "chat.css"], limit: 20 * KB },
+  { name: "widget, opened", files: OPENED, limit: 20 * KB },
   // With the first touch, or where a conversation is going on: cards, forms, the rating, tools, what happened.
-  { name: "widget, with the first touch", files: ["chat-more.js", "chat-more.css"], limit: 7 * KB },
+  { name: "widget, with the first touch", files: TOUCHED, limit: 6.8 * KB },
+  { name: "widget, all of it", files: [...OPENED, ...TOUCHED], limit: 26 * KB },
   // For those who read it; for pages with rules for speaking first.
   { name: "widget, Chinese", files: ["chat.zh.json"], limit: 2 * KB },
   { name: "widget, speaking first", files: ["proactive.js"], limit: 1.5 * KB },
   { name: "console", files: ["console.js", "console.css"], limit: 90 * KB },
   { name: "supervisor", files: ["supervisor.js", "supervisor.css"], limit: 110 * KB },
 ];
+
+const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
+const read = (file) => readFileSync(path.join(OUT, file));
+const size = (file) => gzip(read(file));
 
 let failed = false;
 for (const { name, files, limit } of BUDGETS) {
@@ -26,11 +33,13 @@ for (const { name, files, limit } of BUDGETS) {
     failed = true;
     continue;
   }
-  const sizes = files.map((file) => gzipSync(readFileSync(path.join(OUT, file)), { level: 9 }).length);
+  const sizes = files.map(size);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const over = total > limit;
   failed ||= over;
   const parts = files.map((file, i) => `${file} ${sizes[i]}`).join(" + ");
   console.log(`${name}: ${total} of ${limit} bytes gzip${over ? "  OVER BUDGET" : ""}  (${parts})`);
 }
+// What one file for everything would weigh at least: why the chat comes in two parts.
+if (!failed) console.log(`widget, all of it in one gzip stream: ${gzip(Buffer.concat([...OPENED, ...TOUCHED].map(read)))} bytes`);
 process.exit(failed ? 1 : 0);

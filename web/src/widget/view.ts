@@ -37,18 +37,17 @@ interface Part extends VNode {
 
 const TEXT = Symbol("text");
 
-export const jsx = (type: VNode["type"], props: Props, key?: string | number): VNode => ({
-  type,
-  props,
-  key: key === undefined ? undefined : `k${key}`,
-});
-export const jsxs = jsx;
+/** What JSX becomes in the chat's bundles. */
+export function h(type: VNode["type"], props: Props | null, ...children: Child[]): VNode {
+  const key = props?.key;
+  return { type, props: { ...props, children }, key: key === undefined ? undefined : `k${key}` };
+}
 export const Fragment: Component = ({ children }) => children as Child;
 
 function toVNode(child: Child): VNode | null {
   if (child === null || child === undefined || typeof child === "boolean") return null;
-  if (Array.isArray(child)) return jsx(Fragment, { children: child });
-  return typeof child === "object" ? child : jsx(TEXT, { text: String(child) });
+  if (Array.isArray(child)) return h(Fragment, null, ...child);
+  return typeof child === "object" ? child : h(TEXT, { text: String(child) });
 }
 
 function create({ type, key }: VNode, up: Part | null): Part {
@@ -97,7 +96,7 @@ function reconcile(part: Part, children: Child): void {
 }
 
 function attribute(part: Part, name: string, before: unknown, value: unknown): void {
-  if (name === "children") return;
+  if (name === "children" || name === "key") return;
   const element = part.node as Element;
   if (name === "ref") {
     (value as { current: unknown }).current = element;
@@ -166,7 +165,7 @@ function redraw(part: Part): void {
 
 /** Draws into an element. */
 export function render(child: Child, parent: Element): void {
-  const root = create(jsx("div", {}), null);
+  const root = create(h("div", null), null);
   root.node = parent;
   reconcile(root, child);
   place(root);

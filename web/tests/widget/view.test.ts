@@ -1,27 +1,29 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Fragment, jsx, render, useEffect, useMemo, useRef, useState } from "../../src/widget/view.ts";
+import { Fragment, h as make, render, useEffect, useMemo, useRef, useState } from "../../src/widget/view.ts";
 import { random } from "../core/world.ts";
 import { FakeElement, install, settled } from "./dom.ts";
 
 beforeEach(install);
 
 type Props = Record<string, unknown>;
-type Component = Parameters<typeof jsx>[0] & ((props: Props) => ReturnType<typeof jsx>);
-const h = (type: unknown, props: Props = {}, key?: string) => jsx(type as Component, props, key);
+type Children = Parameters<typeof make>[2][];
+type Component = Parameters<typeof make>[0] & ((props: Props) => ReturnType<typeof make>);
+const h = (type: unknown, { children, ...props }: Props = {}, key?: string) =>
+  make(type as Component, { ...props, key }, ...([children].flat() as Children));
 const root = () => new FakeElement("root");
-const draw = (view: ReturnType<typeof jsx>, into = root()) => {
+const draw = (view: ReturnType<typeof make>, into = root()) => {
   render(view, into as unknown as Element);
   return into;
 };
 
 /** Draws what `make` gives, again each time it is told to. */
-function live(make: () => ReturnType<typeof jsx>): { into: FakeElement; redraw: () => Promise<void> } {
+function live(view: () => ReturnType<typeof make>): { into: FakeElement; redraw: () => Promise<void> } {
   let tick: (next: unknown) => void = () => {};
   const App = () => {
     const [, set] = useState(0);
     tick = set;
-    return make();
+    return view();
   };
   const into = draw(h(App));
   let n = 0;
