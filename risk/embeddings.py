@@ -82,5 +82,17 @@ class CachedEncoder:
                 progress(min(start + _CHUNK, len(missing)), len(missing))
 
 
+def forget(folder: Path, texts: Iterable[str]) -> int:
+    """Takes the vectors of these texts out of every memory under `folder`, and off the disk; how many went."""
+    keys = [(_key(text),) for text in set(texts)]
+    gone = 0
+    for path in sorted(folder.glob("vectors-*.sqlite")) if keys else ():
+        with closing(sqlite3.connect(path)) as store:
+            store.execute("PRAGMA secure_delete = ON")
+            gone += store.executemany("DELETE FROM vector WHERE key = ?", keys).rowcount
+            store.commit()
+    return gone
+
+
 def _key(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

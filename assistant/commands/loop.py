@@ -15,6 +15,7 @@ from assistant.commands.common import (
     load_settings,
     now_ms,
     out,
+    place_of,
     plain_errors,
     print_json,
     site_id_of,
@@ -28,7 +29,7 @@ from assistant.models import adopted
 from assistant.shop.rows import milliseconds
 from assistant.storage.migrate import current, upgrade
 from retrieval.encoders import load as load_encoder
-from risk.commands import progress, refusals
+from risk.commands import Workers, progress, refusals
 from risk.dataset import files
 from risk.world.commands import simulate_app
 
@@ -39,6 +40,7 @@ def loop(
     as_of: AsOf = None,
     horizon: Annotated[int, typer.Option("--horizon", min=30, max=90, help="Label window in days: 30, 60 or 90.")] = 90,
     seed: Annotated[int, typer.Option("--seed")] = 0,
+    workers: Workers = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -60,12 +62,13 @@ def loop(
             seed=seed,
         )
         stages = once.Stages()
-        with stages.stage("mature"):
-            added = once.ripen(storage, site_id, now)
-        with stages.stage("take"):
-            dataset = once.take(storage, site_id, work, as_of=moment)
-        err.print(f"{added} outcomes have matured; training set {dataset.name}", highlight=False)
         with progress() as report:
+            with stages.stage("mature"):
+                added = once.ripen(storage, site_id, now)
+            with stages.stage("take"):
+                place = place_of(settings, workers)
+                dataset = once.take(storage, site_id, work, as_of=moment, place=place, report=report)
+            err.print(f"{added} outcomes have matured; training set {dataset.name}", highlight=False)
             found = once.turn(dataset, work, report, stages)
     _say({"matured": added} | found, json)
     if not found["gate"]["passed"]:

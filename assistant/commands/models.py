@@ -16,6 +16,7 @@ from assistant.commands.common import (
     load_settings,
     now_ms,
     out,
+    place_of,
     plain_errors,
     print_json,
     site_id_of,
@@ -30,7 +31,7 @@ from assistant.shop.rows import milliseconds
 from retrieval.encoders import load as load_encoder
 from risk import artefact, registry
 from risk.commands import progress, refusals
-from risk.dataset import files
+from risk.dataset import files, lineage
 from risk.gate import Verdict
 
 models_app = typer.Typer(help="Risk models: champion, challengers, and the gate between them.", no_args_is_help=True)
@@ -125,14 +126,28 @@ def prune(
 @plain_errors
 def show(version: Version, data_dir: DataDir = None, json: Json = False) -> None:
     """A model's card, figures, and the gate's verdict."""
-    folder = registry_of(load_settings(data_dir))
+    settings = load_settings(data_dir)
+    folder = registry_of(settings)
     with refusals():
         model = artefact.load(folder / version)
     verdict = gating.verdict_of(folder, version)
+    learnt_from = [lineage.since(settings.data_dir / files.FOLDER, name) for name in gating.training_sets(model)]
     if json:
-        print_json({"version": version, "metrics": model.metrics, "data": model.data, "gate": verdict})
+        shown = [one.as_json() for one in learnt_from]
+        print_json(
+            {"version": version, "metrics": model.metrics, "data": model.data, "gate": verdict, "lineage": shown}
+        )
         return
     out.print(Markdown(model.card))
+    for one in learnt_from:
+        if one.now != one.name:
+            left = f"what is left is {one.now}" if one.now else "nothing is left of it"
+            out.print(
+                f"{one.rows} rows of erased conversations were taken out of {one.name} since; {left}. "
+                "The model has seen them; the next turn of the loop trains one that has not.",
+                style="yellow",
+                highlight=False,
+            )
     if verdict is not None:
         print_checks(verdict)
 
@@ -168,9 +183,7 @@ def _built(settings: Settings, site: str, as_of: str | None, horizon: int) -> Pa
     with storage_of(settings) as storage:
         site_id = site_id_of(storage, site)
         parent = settings.data_dir / files.FOLDER
-        return storage.read_sync(
-            lambda connection: build(connection, parent, site_id=site_id, as_of=moment, horizon_days=horizon)
-        )
+        return build(storage, parent, site_id=site_id, as_of=moment, horizon_days=horizon, place=place_of(settings))
 
 
 def _say(verdict: Verdict, json: bool) -> None:

@@ -24,13 +24,12 @@ from assistant.commands.common import (
     storage_of,
 )
 from assistant.erasure.erase import DAY_MS, erase_older, find_older
+from assistant.erasure.learnt import erase_learnt
 from assistant.erasure.ledger import Ledger
 from assistant.erasure.pages import forget_pages
 from assistant.erasure.service import Privacy
 from assistant.settings import Settings
 from assistant.storage.engine import Storage
-from risk.dataset.erase import erase as erase_rows
-from risk.dataset.files import FOLDER
 
 BATCH = 100  # conversations in one transaction
 
@@ -64,7 +63,7 @@ def erase(
             site_id = site_id_of(storage, site)
             _sure(f"Erase what was said at {site} more than {older_than} days ago? This cannot be undone.", yes)
             before = now_ms() - older_than * DAY_MS
-            shown = _old(storage, site_id, settings.data_dir / FOLDER, before=before, quiet=json)
+            shown = _old(storage, site_id, settings.data_dir, before=before, quiet=json)
         else:
             shown = asyncio.run(_again(storage, settings))
     if json:
@@ -83,19 +82,19 @@ def _sure(question: str, yes: bool) -> None:
         typer.confirm(question, abort=True)
 
 
-def _old(storage: Storage, site_id: str, training: Path, *, before: int, quiet: bool) -> dict[str, int]:
+def _old(storage: Storage, site_id: str, data_dir: Path, *, before: int, quiet: bool) -> dict[str, int]:
     total = {"conversations": 0, "messages": 0, "notes": 0}
-    due = storage.read_sync(lambda connection: len(find_older(connection, site_id=site_id, before=before)))
-    with progress("Erasing", due, quiet=quiet) as step:
-        while found := storage.read_sync(
-            lambda connection: find_older(connection, site_id=site_id, before=before, limit=BATCH)
-        ):
-            # Before the database: while it still finds them, doing it again finishes what a crash left.
-            erase_rows(training, found)
-            part = storage.write_sync(partial(erase_older, among=found, site_id=site_id, before=before, now=now_ms()))
+    due = storage.read_sync(lambda connection: find_older(connection, site_id=site_id, before=before))
+    # Before the database: while it still finds them, doing it again finishes what a crash left.
+    erase_learnt(data_dir, due, now=now_ms())
+    with progress("Erasing", len(due), quiet=quiet) as step:
+        for start in range(0, len(due), BATCH):
+            among = due[start : start + BATCH]
+            part = storage.write_sync(partial(erase_older, among=among, site_id=site_id, before=before, now=now_ms()))
             counts = part.counts()
             total = {name: value + counts[name] for name, value in total.items()}
-            step(counts["conversations"])
+            step(len(among))
+    erase_learnt(data_dir, due, now=now_ms())
     forget_pages(storage.url)
     return total
 

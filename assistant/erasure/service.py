@@ -13,12 +13,11 @@ from sqlalchemy import Connection
 from assistant.bus.hints import Bus
 from assistant.erasure import dossier
 from assistant.erasure.erase import Erased, conversations_of, erase_contact, find_contact
+from assistant.erasure.learnt import erase_learnt
 from assistant.erasure.ledger import Ledger
 from assistant.erasure.pages import forget_pages
 from assistant.identity import audit, revocation, widget
 from assistant.storage.engine import Storage
-from risk.dataset.erase import erase as erase_rows
-from risk.dataset.files import FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,11 @@ class Privacy:
         await asyncio.to_thread(Ledger(self.data_dir).add, site_id, contact_id, now=now)
         # Before the database: while it still knows whose conversations they are, doing it again finds what a crash left.
         theirs = await self.storage.read(lambda connection: conversations_of(connection, contact_id))
-        await asyncio.to_thread(erase_rows, self.data_dir / FOLDER, theirs)
+        await asyncio.to_thread(erase_learnt, self.data_dir, theirs, now=now)
         erased = await self.storage.write(
             lambda connection: erase_contact(connection, contact_id, site_id=site_id, actor=actor, now=now)
         )
+        await asyncio.to_thread(erase_learnt, self.data_dir, theirs, now=now)
         for conversation_id in erased.conversations:
             self.bus.publish(f"conv:{conversation_id}")
         self.bus.publish(f"desk:{site_id}")

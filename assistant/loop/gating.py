@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from retrieval.documents import Encoder
-from risk import gate, registry
+from risk import artefact, gate, registry
 from risk.dataset import evidence, files
 from risk.dataset.split import split
 from risk.embeddings import CachedEncoder
@@ -62,6 +62,12 @@ def judge(
     content = {**verdict.as_json(), "training_set": dataset.name}
     verdict_path(folder, version).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return verdict
+
+
+def training_sets(model: artefact.Artefact) -> list[str]:
+    """Names of the training sets that a model's fusion learnt from; none for one that was trained on files."""
+    learnt = model.data.get("fusion", {}).get("files", ())
+    return sorted({str(one["name"]).partition("/")[0] for one in learnt if "/" in str(one["name"])})
 
 
 def verdict_of(folder: Path, version: str) -> dict[str, Any] | None:

@@ -20,10 +20,12 @@ from assistant.storage.engine import Storage
 from retrieval.documents import Encoder
 from risk import artefact, gate, registry
 from risk.dataset import files, review
-from risk.dataset.files import Case, Dataset
+from risk.dataset.files import Dataset
+from risk.dataset.rows import Case
 from risk.dataset.split import split
 from risk.embeddings import CachedEncoder
 from risk.errors import ExtraMissing
+from risk.scale.shards import HERE, Place
 from risk.scorer import ChampionScorer
 from risk.train import publish
 
@@ -58,13 +60,19 @@ def ripen(storage: Storage, site_id: str, now: int) -> int:
     return added
 
 
-def take(storage: Storage, site_id: str, settings: Settings, *, as_of: int) -> Dataset:
-    """The training set as of a moment."""
+def take(
+    storage: Storage, site_id: str, settings: Settings, *, as_of: int, place: Place = HERE, report: Report | None = None
+) -> Dataset:
+    """The training set as of a moment, the same wherever its shards are worked on."""
     return files.read(
-        storage.read_sync(
-            lambda connection: build(
-                connection, settings.training, site_id=site_id, as_of=as_of, horizon_days=settings.horizon_days
-            )
+        build(
+            storage,
+            settings.training,
+            site_id=site_id,
+            as_of=as_of,
+            horizon_days=settings.horizon_days,
+            place=place,
+            progress=None if report is None else lambda done, total: report("take", done, total),
         )
     )
 

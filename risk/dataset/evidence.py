@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from risk.dataset.files import Case, Dataset
+from risk.dataset.files import Dataset
+from risk.dataset.rows import Case
 from risk.errors import DataRefused
 from risk.gate import Evidence, Ints
 from risk.ope import TREATMENTS, Floats, Judged, Logged, evaluate, kind_of, only, read_log

@@ -1,12 +1,13 @@
 """A training set on disk: a folder named by what is in it.
 
-    <name>/decisions.jsonl   the decision log with outcomes, as `staywell export both` writes it
+    <name>/decisions.jsonl   the decision log with outcomes, in rows like those of `staywell export both`, by conversation
            cases.jsonl       conversations whose label is known, with the customer's history and the weight of the row
+           open.jsonl        the same of conversations of known customers whose window is not over: without a label
            datasheet.json    when, from what, how many, what was left out, SHA-256 of the other files
            DATASHEET.md      the same for people
 
-Built again as of the same moment it is the same, byte for byte, however much the log has grown since: nothing counts that was
-learnt later. Files are written aside and renamed.
+Built again as of the same moment it is the same, byte for byte, however much the log has grown since and in however many processes:
+nothing counts that was learnt later. Files are written aside and renamed.
 """
 
 from __future__ import annotations
@@ -16,42 +17,23 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from risk.conversation.data import Conversation
+from risk.dataset import rows
+from risk.dataset.rows import Case, Part, Tally
 from risk.errors import DataRefused
-from risk.types import ContactRecord, History, Message, OrderRecord, ReturnRecord, VisitRecord
 
 FORMAT: Final = 1
 FOLDER: Final = "training"  # where an installation keeps them, in its data directory
-DECISIONS, CASES, SHEET, CARD = "decisions.jsonl", "cases.jsonl", "datasheet.json", "DATASHEET.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A conversation whose label window is over. `seqs` are its messages' numbers in the log; `left` 1: bought nothing since."""
-
-    conversation: Conversation
-    seqs: tuple[int, ...]
-    history: History
-    left: float
-    treated: bool
-    weight: float
-    holdout: bool
-
-    @property
-    def customer(self) -> str:
-        """Keyed hash of the customer."""
-        return self.conversation.customer or ""
-
-    @property
-    def ended_at(self) -> int:
-        """Time of the last message, UTC milliseconds."""
-        return self.conversation.messages[-1].at_ms or 0
+DECISIONS, CASES, OPEN = "decisions.jsonl", "cases.jsonl", "open.jsonl"
+SHEET, CARD = "datasheet.json", "DATASHEET.md"
+ASIDE: Final = ".writing-"  # how the name of a folder that is not finished begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +50,10 @@ class Dataset:
         """The log, for `risk.ope.read_log`."""
         return self.folder / DECISIONS
 
+    def still_open(self) -> tuple[Case, ...]:
+        """Conversations whose window is not over; a set of an older version has kept none."""
+        return tuple(rows.read(self.folder / OPEN)) if OPEN in self.sheet["files"] else ()
+
 
 def write(
     parent: Path,
@@ -75,27 +61,26 @@ def write(
     site: str,
     as_of: int,
     horizon_days: int,
-    decisions: Iterable[Mapping[str, Any]],
-    cases: Iterable[Case],
-    left_out: Mapping[str, int],
+    parts: Iterable[Part],
+    erased: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
-    """Write `<parent>/<site>-<day>-<hash>/`; one that is there already is left alone. Gives its path."""
+    """Write `<parent>/<site>-<day>-<hash>/`; one that is there already is left alone. Gives its path.
+
+    `parts` are asked for one after another, and none is kept in memory. `erased` is the set's lineage: what was taken out of sets
+    that it replaces. Raises `DataRefused` when the folder is removed meanwhile, as an erasure does with what is not finished.
+    """
     parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
-    try:
-        rows = _lines(aside / DECISIONS, (dict(row) for row in decisions))
-        kept: list[Case] = []
-        _lines(aside / CASES, _noted(cases, kept))
-        sheet = {
+    with _aside(parent) as aside:
+        sheet: dict[str, Any] = {
             "format": FORMAT,
             "site": site,
             "as_of": as_of,
             "horizon_days": horizon_days,
-            "decisions": rows,
-            **_counts(kept),
-            "left_out": dict(sorted(left_out.items())),
-            "files": {name: _sha256(aside / name) for name in (DECISIONS, CASES)},
+            **_written(aside, parts),
+            "files": {name: _sha256(aside / name) for name in (DECISIONS, CASES, OPEN)},
         }
+        if erased:
+            sheet["erased"] = [dict(one) for one in erased]
         (aside / SHEET).write_text(json.dumps(sheet, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (aside / CARD).write_text(_card(sheet), encoding="utf-8")
         joint = hashlib.sha256("".join(sheet["files"].values()).encode()).hexdigest()[:12]
@@ -104,10 +89,7 @@ def write(
         if not target.exists():
             aside.chmod(0o755)
             aside.rename(target)
-        return target
-    finally:
-        if aside.exists():
-            shutil.rmtree(aside)
+    return target
 
 
 def read(folder: Path) -> Dataset:
@@ -119,89 +101,47 @@ def read(folder: Path) -> Dataset:
         for name, expected in sheet["files"].items():
             if _sha256(folder / name) != expected:
                 raise DataRefused(f"{name} does not have the hash that the datasheet states")
-        cases = tuple(_cases(folder / CASES))
+        cases = tuple(rows.read(folder / CASES))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as broken:
         raise DataRefused(f"{folder.name} is no training set: {broken}") from broken
     return Dataset(folder.name, folder, sheet, cases)
 
 
-def _noted(cases: Iterable[Case], kept: list[Case]) -> Iterator[dict[str, Any]]:
-    for case in cases:
-        kept.append(case)
-        yield _row(case)
+@contextmanager
+def _aside(parent: Path) -> Iterator[Path]:
+    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=parent))
+    try:
+        yield aside
+    except FileNotFoundError as gone:
+        if aside.exists():
+            raise
+        raise DataRefused(
+            "the training set was removed while it was written: somebody was erased; build it again"
+        ) from gone
+    finally:
+        if aside.exists():
+            shutil.rmtree(aside)
 
 
-def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            file.write(
-                json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
-            )
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    return count
-
-
-def _row(case: Case) -> dict[str, Any]:
-    talk = case.conversation
-    return {
-        "id": talk.id,
-        "language": talk.language,
-        "customer_id": talk.customer,
-        "messages": [
-            {"role": m.role, "text": m.text, "at_ms": m.at_ms, "seq": seq}
-            for m, seq in zip(talk.messages, case.seqs, strict=True)
-        ],
-        "history": asdict(case.history),
-        "left": case.left,
-        "treated": case.treated,
-        "weight": round(case.weight, 9),
-        "holdout": case.holdout,
-    }
-
-
-def _cases(path: Path) -> Iterator[Case]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            messages = tuple(Message(m["role"], m["text"], m["at_ms"]) for m in row["messages"])
-            past = row["history"]
-            yield Case(
-                conversation=Conversation(
-                    row["id"], row["language"], messages, (None,) * len(messages), customer=row["customer_id"]
-                ),
-                seqs=tuple(m["seq"] for m in row["messages"]),
-                history=History(
-                    orders=tuple(OrderRecord(**o) for o in past["orders"]),
-                    returns=tuple(ReturnRecord(**r) for r in past["returns"]),
-                    contacts=tuple(ContactRecord(**c) for c in past["contacts"]),
-                    visits=tuple(VisitRecord(**v) for v in past.get("visits", ())),
-                    first_seen_ms=past["first_seen_ms"],
-                ),
-                left=float(row["left"]),
-                treated=row["treated"],
-                weight=float(row["weight"]),
-                holdout=row["holdout"],
-            )
-
-
-def _counts(cases: list[Case]) -> dict[str, Any]:
-    spared = [case.weight for case in cases if not case.treated]
-    squared = sum(weight * weight for weight in spared)
-    languages = sorted({case.conversation.language for case in cases})
-    return {
-        "cases": len(cases),
-        "customers": len({case.customer for case in cases}),
-        "left": sum(case.left == 1.0 for case in cases),
-        "treated": sum(case.treated for case in cases),
-        "holdout": sum(case.holdout for case in cases),
-        "untreated_effective": round(sum(spared) ** 2 / squared, 1) if squared else 0.0,
-        "languages": {lang: sum(case.conversation.language == lang for case in cases) for lang in languages},
-        "first": min((case.ended_at for case in cases), default=None),
-        "last": max((case.ended_at for case in cases), default=None),
-    }
+def _written(aside: Path, parts: Iterable[Part]) -> dict[str, Any]:
+    """Writes the parts' lines; the datasheet's figures."""
+    tallies: list[Tally] = []
+    left_out: Counter[str] = Counter()
+    decided = waiting = 0
+    with ExitStack() as stack:
+        log, cases, still_open = (stack.enter_context((aside / name).open("wb")) for name in (DECISIONS, CASES, OPEN))
+        for part in parts:
+            log.write(part.decisions)
+            cases.write(part.cases)
+            still_open.write(part.open)
+            tallies.extend(part.tallies)
+            left_out.update(part.left_out)
+            decided, waiting = decided + part.decided, waiting + part.waiting
+        for file in (log, cases, still_open):
+            file.flush()
+            os.fsync(file.fileno())
+    counted = rows.counts(tallies)
+    return {"decisions": decided, **counted, "open": waiting, "left_out": dict(sorted(left_out.items()))}
 
 
 def _card(sheet: Mapping[str, Any]) -> str:
@@ -219,13 +159,28 @@ What the log held on {day}. Built again as of that moment it is the same.
   treatments do. The others teach risk, each weighted by the inverse of its chance of being left alone (effective size
   {sheet["untreated_effective"]})
 - {sheet["holdout"]} of customers in the holdout, who are never treated
+- {sheet["open"]} more conversations whose window is not over, without a label
 
 Left out:
 
-{left_out}
-It holds what customers wrote. Customers are keyed hashes; texts are as they were typed. An erased customer's rows are deleted
-here too.
+{left_out}{_lineage(sheet.get("erased", ()))}
+It holds what customers wrote. Customers are keyed hashes, and texts are redacted, though a name may still stand in them. An erased
+customer's rows are deleted here too.
 """
+
+
+def _lineage(erased: Sequence[Mapping[str, Any]]) -> str:
+    if not erased:
+        return ""
+    lines = "".join(
+        f"- {_day(one['at'])}: {one['rows']} rows of erased conversations were taken out of `{one['from']}`\n"
+        for one in erased
+    )
+    return f"\nIt replaces a set that is gone:\n\n{lines}"
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def _sha256(path: Path) -> str:

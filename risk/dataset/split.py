@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from risk.dataset.files import Case
+from risk.dataset.rows import Case
 
 HELD_SHARE: Final = 0.3  # of customers: a challenger is never trained on them
 HELD_SINCE: Final = 0.5  # quantile of time from which on their conversations judge

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 
@@ -82,16 +82,32 @@ def run(
     `work` is a function of a module (workers import it); `shared`, shards and results are plain data. The first shard that fails
     ends all: raises `ShardFailed`, with what `name` calls it; raises `ExtraMissing` for a cluster without the extra `scale`.
     """
-    results: list[Any] = [None] * len(shards)
+    return list(stream(place, work, shared, shards, progress, name=name))
+
+
+def stream(
+    place: Place,
+    work: Work[Shared, Shard, Result],
+    shared: Shared,
+    shards: Sequence[Shard],
+    progress: Progress | None = None,
+    *,
+    name: Callable[[Shard], str] = str,
+) -> Iterator[Result]:
+    """`run` for results that need not all be in memory together: each is given as soon as those before it are."""
+    early: dict[int, Result] = {}
+    following = 0
     if progress is not None:
         progress(0, len(shards))
     for finished, (number, done) in enumerate(_all(place, work, shared, shards), start=1):
         if done.failed is not None:
             raise ShardFailed(f"shard {number + 1} of {len(shards)} ({name(shards[number])}): {done.failed}")
-        results[number] = done.result
+        early[number] = cast("Result", done.result)
         if progress is not None:
             progress(finished, len(shards))
-    return results
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
 def _all(

@@ -171,7 +171,7 @@ def trained(server: Whole, *, build_one: bool = False) -> str:
     parent = server.services.settings.data_dir / training_sets.FOLDER
     if build_one:
         site_id = server.sites["shop"].id
-        server.run(lambda c: build(c, parent, site_id=site_id, as_of=now_ms(), horizon_days=90))
+        build(server.services.storage, parent, site_id=site_id, as_of=now_ms(), horizon_days=90)
     return "".join(file.read_text(encoding="utf-8") for file in sorted(parent.rglob("*")) if file.is_file())
 
 

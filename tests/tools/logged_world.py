@@ -10,7 +10,7 @@ import numpy as np
 
 from risk.conversation.data import Conversation
 from risk.dataset import files
-from risk.dataset.files import Case
+from risk.dataset.rows import Case, part
 from risk.types import History
 from risk.world.shop import Shop
 
@@ -49,9 +49,7 @@ def dataset(
         cases.append(Case(conversation, seqs, history, left, marked, 1.0 if naive else 1.0 / (1.0 - share), False))
         last = max(seq for seq, message in zip(seqs, messages, strict=True) if message.role == "contact")
         decisions.append(_decision(talk.id, life.customer, last, talk.ended_at, left, random))
-    return files.read(
-        files.write(folder, site="demo", as_of=AS_OF, horizon_days=90, decisions=decisions, cases=cases, left_out={})
-    )
+    return files.read(files.write(folder, site="demo", as_of=AS_OF, horizon_days=90, parts=[part(decisions, cases)]))
 
 
 def _decision(

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from assistant.loop.build import build
+from assistant.storage.tables import contact
 from risk.dataset import files
 from risk.ope import read_log
+from risk.scale.shards import Place
 
 DAY = 86_400_000
 START = 1_795_000_000_000
@@ -30,10 +34,7 @@ def filled(shop: Any) -> Any:
 
 
 def made(shop: Any, folder: Path, as_of: int = THEN) -> files.Dataset:
-    path = shop.storage.read_sync(
-        lambda connection: build(connection, folder, site_id=shop.site_id, as_of=as_of, horizon_days=90)
-    )
-    return files.read(path)
+    return files.read(build(shop.storage, folder, site_id=shop.site_id, as_of=as_of, horizon_days=90))
 
 
 def test_cases_have_words_history_label_and_weight(filled: Any, tmp_path: Path) -> None:
@@ -114,3 +115,32 @@ def test_nothing_known_is_an_empty_set_that_says_why(shop: Any, tmp_path: Path) 
     found = made(shop, tmp_path)
     assert found.cases == ()
     assert found.sheet["left_out"] == {"conversations without a known inactive_90": 1}
+
+
+def test_who_works_on_it_does_not_show(filled: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        contact_id, key = filled.customer(f"more-{number}")
+        _, decision = filled.talk(contact_id, key, ["hello", "I am leaving"], START + number * DAY)
+        filled.label(decision, float(number % 2), at=START + 95 * DAY, known=START + 100 * DAY)
+    monkeypatch.setattr("assistant.loop.build.SHARD", 3)  # 8 conversations: three shards
+    seen: list[tuple[int, int]] = []
+    here = build(
+        filled.storage, tmp_path / "here", site_id=filled.site_id, as_of=THEN, horizon_days=90,
+        progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    pool = build(filled.storage, tmp_path / "pool", site_id=filled.site_id, as_of=THEN, horizon_days=90, place=Place(2))
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert pool.name == here.name
+    for name in (files.DECISIONS, files.CASES, files.OPEN, files.SHEET, files.CARD):
+        assert (pool / name).read_bytes() == (here / name).read_bytes()
+    monkeypatch.undo()
+    assert made(filled, tmp_path / "whole").name == here.name  # nor does where it was cut
+
+
+def test_conversations_whose_window_is_not_over_are_kept_without_a_label(filled: Any, tmp_path: Path) -> None:
+    found = made(filled, tmp_path)
+    (cleo,) = found.still_open()
+    assert (cleo.customer.rstrip("k"), math.isnan(cleo.left), found.sheet["open"]) == ("cleo", True, 1)
+    assert made(filled, tmp_path, START + 160 * DAY).still_open() == ()  # over, and never labelled
+    filled.storage.write_sync(lambda c: c.execute(update(contact).values(verified=False)))
+    assert made(filled, tmp_path / "b").still_open() == ()  # nobody's orders are known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from assistant.loop import gating
 from assistant.models import own_registry
 from assistant.settings import Settings
 from retrieval.encoders import load
-from risk import registry
+from risk import artefact, registry
 from risk.conversation.data import Conversation
 from risk.dataset import files
-from risk.dataset.files import Case
+from risk.dataset.erase import erase
+from risk.dataset.rows import Case, part
 from risk.errors import ArtefactRefused
 from risk.gate import Limits
 from risk.types import History, Message, OrderRecord
@@ -68,9 +71,7 @@ def decisions(made: list[Case]) -> list[dict[str, Any]]:
 
 
 def write(folder: Path, made: list[Case]) -> files.Dataset:
-    return files.read(
-        files.write(folder, site="demo", as_of=NOW, horizon_days=90, decisions=decisions(made), cases=made, left_out={})
-    )
+    return files.read(files.write(folder, site="demo", as_of=NOW, horizon_days=90, parts=[part(decisions(made), made)]))
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,23 @@ def test_the_commands_refuse_what_has_not_passed(folder: Path, tmp_path: Path) -
     assert run.invoke(app, ["models", "rollback", "--reason", "worse", *here]).exit_code == 0
     assert registry.pointer(folder).champion == champion
     assert run.invoke(app, ["models", "rollback", "--reason", "again", *here]).exit_code == 2
+
+
+def test_a_model_tells_what_was_erased_of_what_it_has_seen(folder: Path, tmp_path: Path) -> None:
+    seen = write(tmp_path / files.FOLDER, cases(60))
+    model = artefact.load(folder / registry.pointer(folder).champion)
+    learnt = [{"name": f"{seen.name}/{name}", "sha256": value} for name, value in seen.sheet["files"].items()]
+    fused = {**model.data, "fusion": {"files": learnt}}
+    version = artefact.save(replace(model, name="fused", data=fused), folder).name
+
+    def shown() -> dict[str, Any]:
+        answer = CliRunner().invoke(app, ["models", "show", version, "--json", "--data-dir", str(tmp_path)])
+        return dict(json.loads(answer.stdout)["lineage"][0])
+
+    assert shown() == {"training_set": seen.name, "now": seen.name, "rows_erased": 0, "erased_at": None}
+    erase(tmp_path / files.FOLDER, {"c7"}, now=NOW)
+    assert (shown()["rows_erased"], shown()["erased_at"]) == (2, NOW)
+    assert files.read(tmp_path / files.FOLDER / shown()["now"]).sheet["erased"][0]["from"] == seen.name
+    told = CliRunner().invoke(app, ["models", "show", version, "--data-dir", str(tmp_path)])
+    assert "2 rows of erased conversations" in told.stdout
+    assert gating.training_sets(model) == []

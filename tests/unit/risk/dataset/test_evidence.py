@@ -10,7 +10,7 @@ import pytest
 from risk.conversation.data import Conversation
 from risk.dataset import files
 from risk.dataset.evidence import compare, judge
-from risk.dataset.files import Case
+from risk.dataset.rows import Case, part
 from risk.dataset.split import held, split
 from risk.errors import DataRefused
 from risk.types import History, Message, OrderRecord, RiskScore, Vector
@@ -92,9 +92,7 @@ def test_offers_that_do_harm_are_worth_not_making(tmp_path: Path) -> None:
     for n in range(1200):
         action = "offer:x" if random.random() < 0.5 else "reply:a"
         rows.append(decision(n, action, float(random.random() < (0.3 if action == "offer:x" else 0.6))))
-    folder = files.write(
-        tmp_path, site="demo", as_of=NOW, horizon_days=90, decisions=rows, cases=[case(1)], left_out={}
-    )
+    folder = files.write(tmp_path, site="demo", as_of=NOW, horizon_days=90, parts=[part(rows, [case(1)])])
     dataset = files.read(folder)
     low = judge(dataset, {(f"c{n}", 3): "low" for n in range(1200)}, reward="stayed_90")
     assert low is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 from risk.conversation.data import Conversation
 from risk.dataset import files
 from risk.dataset.erase import erase
-from risk.dataset.files import Case
+from risk.dataset.rows import Case, part
 from risk.types import ContactRecord, History, Message, OrderRecord, ReturnRecord
 
 NOW = 1_795_000_000_000
@@ -40,9 +40,7 @@ def write(parent: Path, *customers: str) -> Path:
         site="demo",
         as_of=NOW,
         horizon_days=90,
-        decisions=decisions,
-        cases=[case(c) for c in customers],
-        left_out={},
+        parts=[part(decisions, [case(c) for c in customers])],
     )
 
 
@@ -58,20 +56,20 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_erasure_leaves_no_word_of_the_conversation(tmp_path: Path) -> None:
     with_both, other = write(tmp_path, "a", "b"), write(tmp_path, "c")
-    assert erase(tmp_path, {"conv-a"}) == 2  # a case and a decision
+    assert erase(tmp_path, {"conv-a"}, now=NOW).rows == 2  # a case and a decision
     assert not with_both.exists()
     assert other.exists()
-    (new,) = (folder for folder in tmp_path.iterdir() if folder != other)
+    (new,) = (folder for folder in tmp_path.iterdir() if folder.is_dir() and folder != other)
     found = files.read(new)
     assert [one.customer for one in found.cases] == ["b"]
     assert found.sheet["left_out"] == {"rows of erased conversations": 2}
     assert b"conv-a" not in (new / files.DECISIONS).read_bytes()
-    assert erase(tmp_path, {"conv-a"}) == 0
+    assert erase(tmp_path, {"conv-a"}, now=NOW).rows == 0
 
 
 def test_what_cannot_be_read_goes_as_a_whole(tmp_path: Path) -> None:
     damaged = write(tmp_path, "a")
     (damaged / files.SHEET).write_text("{", encoding="utf-8")
-    erase(tmp_path, {"conv-b"})
+    erase(tmp_path, {"conv-b"}, now=NOW)
     assert not damaged.exists()
-    assert erase(tmp_path / "missing", {"conv-b"}) == 0
+    assert erase(tmp_path / "missing", {"conv-b"}, now=NOW).rows == 0
