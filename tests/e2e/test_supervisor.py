@@ -454,6 +454,12 @@ def test_watched_silently_whispered_to_and_taken_over(demo: Demo, desk: Page, op
             "SELECT count(*) FROM audit JOIN agent ON actor = 'agent:' || agent.id WHERE login = 'sam' AND object = ?"
         )
         assert rows(demo, read, customer.conv) == [(1,)]
+        # On a phone, where the page itself scrolls, it stands at the foot of the window, however long the transcript.
+        desk.set_viewport_size({"width": 390, "height": 844})
+        desk.evaluate("scrollTo(0, 0)")
+        assert desk.evaluate("document.documentElement.scrollHeight") > 1000
+        expect(desk.locator(".whisper")).to_be_in_viewport(ratio=1)
+        desk.set_viewport_size({"width": 1440, "height": 900})
         desk.get_by_role("textbox", name=re.compile("the customer never sees it")).fill("Offer the courier")
         desk.get_by_role("button", name="Whisper", exact=True).click()
         expect(console.locator(".note", has_text="Offer the courier")).to_be_visible()

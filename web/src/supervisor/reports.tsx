@@ -54,8 +54,8 @@ export function Reports({ api, place, setPlace, currency }: { api: Api; place: P
         <p class="sm muted">{word("report_means", name)}</p>
         {!report && loaded.state !== "error" && <Loading label={t("loading")} lines={8} />}
         {!report && loaded.state === "error" && <Failed error={loaded.error} retry={reload} />}
-        {report && report.rows.length === 0 && <Empty title={t("reports.nothing")} icon="chart">{t("reports.nothing_text")}</Empty>}
-        {report && report.rows.length > 0 && <ReportTable key={name} report={report} place={place} setPlace={setPlace} currency={currency} />}
+        {report && isEmpty(report) && <Empty title={t("reports.nothing")} icon="chart">{t("reports.nothing_text")}</Empty>}
+        {report && !isEmpty(report) && <ReportTable key={name} report={report} place={place} setPlace={setPlace} currency={currency} />}
       </section>
     </main>
   );
@@ -97,6 +97,11 @@ function lineInWords(i18n: I18n, column: string, value: Cell): string {
   if (column === "month") return text === "all" ? i18n.t("reports.all") : text;
   if ((column === "day" || column === "week") && !Number.isNaN(Date.parse(text))) return i18n.f.date(Date.parse(text));
   return oneLine(text, 80);
+}
+
+/** Whether there is nothing to show: no line, or, where the lines stand there anyway (each day, each band of scores), no figure in any. */
+export function isEmpty({ rows, columns }: Report): boolean {
+  return rows.length === 0 || (TIMES.has(columns[0]!.name) && rows.every((row) => row.slice(1).every((cell) => !cell)));
 }
 
 export function ReportTable({ report, place, setPlace, currency }: { report: Report; place: Place; setPlace: (place: Place) => void; currency: string }) {
