@@ -24,7 +24,11 @@ log = structlog.get_logger()
 
 
 def refuse_damaged(url: str) -> None:
-    """Raises Unavailable when an SQLite file is not a whole database. Reads all of it once."""
+    """Raises Unavailable when an SQLite file is not a whole database. Reads all of it once.
+
+    After a crash this is the only connection. Its end then copies the write-ahead log into the file, syncs that and removes the
+    log: nothing new is appended to frames whose sync may have failed, and which a loss of power would take with all that follows.
+    """
     file = sqlite_file(url)
     if file is None or not file.exists():
         return

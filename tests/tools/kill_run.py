@@ -34,11 +34,13 @@ async def kill_run(
     seed: int = 1,
     extra: tuple[str, ...] = (),
     pause_s: float = 0.05,
+    life_s: float = 1.0,
     whole: bool = False,
     minutes: float | None = None,
 ) -> Report:
     """Kills the server `kills` times under the load of `clients` contacts; fewer times when `minutes` are over before.
 
+    `life_s`: how long it lives at most before it is killed; a reply takes a second and more, for the contact may go on writing.
     `whole`: the whole product, with its turns: every message must then have had its one score, decision and outcome.
     """
     draw, report, began = random.Random(seed), Report(), time.monotonic()
@@ -55,7 +57,7 @@ async def kill_run(
     tasks = [asyncio.create_task(person.run(random.Random(draw.random()), pause_s)) for person in people]
     try:
         while report.kills < kills and (minutes is None or time.monotonic() - began < minutes * 60):
-            await asyncio.sleep(draw.uniform(0.2, 1.0))
+            await asyncio.sleep(draw.uniform(0.2, life_s))
             await server.kill()
             report.kills += 1
             await server.start()
@@ -90,6 +92,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--whole", action="store_true", help="the whole product, with its turns")
     parser.add_argument("--pause", type=float, default=0.05, help="longest pause between a contact's messages, seconds")
+    parser.add_argument("--life", type=float, default=1.0, help="longest life of the server between two kills, seconds")
     parser.add_argument("--minutes", type=float, help="stop killing after so many, however few kills that were")
     parser.add_argument("--bug", help="seed a bug into the server: the run must then not be clean")
     arguments = parser.parse_args()
@@ -103,6 +106,7 @@ def main() -> int:
                 seed=arguments.seed,
                 extra=extra,
                 pause_s=arguments.pause,
+                life_s=arguments.life,
                 whole=arguments.whole,
                 minutes=arguments.minutes,
             )

@@ -71,6 +71,12 @@ class ServerProcess:
             raise RuntimeError(f"the server ended with {self._process.returncode}")
         return self._process.pid
 
+    async def ended(self, patience_s: float) -> int:
+        """Its exit code, once it has ended by itself. Raises TimeoutError when it does not within `patience_s`."""
+        assert self._process is not None
+        async with asyncio.timeout(patience_s):
+            return await self._process.wait()
+
     async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Ends this process and no other."""
         assert self._process is not None

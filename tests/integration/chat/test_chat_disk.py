@@ -1,4 +1,4 @@
-"""A full disk and one that cannot sync: no false ack, reading goes on, and all recovers by itself."""
+"""Full disks, failing syncs, pages lost after them, and losses of power: no false ack, and all recovers by itself."""
 
 from __future__ import annotations
 
@@ -20,12 +20,21 @@ pytestmark = [
 
 
 async def test_a_failing_disk(tmp_path: Path) -> None:
-    report = await disk_run(tmp_path, rounds=6, clients=6)
+    report = await disk_run(tmp_path, rounds=8, clients=6)
     assert report.clean, summary(report)
+    assert report.kills == 2
     assert report.nacks.get("storage", 0) > 0
     assert report.stored == report.sent
     output = (tmp_path / "output.log").read_text()
     assert "Traceback" not in output
+
+
+async def test_the_run_can_tell_an_ack_that_came_before_its_sync(tmp_path: Path) -> None:
+    report = await disk_run(
+        tmp_path, rounds=1, clients=6, ways="p", extra=("--bug", "ack_unsynced"), patience_s=5, least_acked=200
+    )
+    assert report.lost > 0, summary(report)
+    assert not report.clean
 
 
 @pytest.mark.long
@@ -33,3 +42,11 @@ async def test_a_failing_disk_over_a_thousand_acks(tmp_path: Path) -> None:
     report = await disk_run(tmp_path, rounds=20, clients=10, least_acked=1000)
     print(summary(report))
     assert report.clean, summary(report)
+
+
+@pytest.mark.long
+async def test_losses_of_power_over_a_thousand_acks(tmp_path: Path) -> None:
+    report = await disk_run(tmp_path, rounds=20, clients=10, least_acked=1000, ways="lp")
+    print(summary(report))
+    assert report.clean, summary(report)
+    assert report.kills >= 10

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 from assistant.conversations import store
 from assistant.errors import Unavailable
 from assistant.storage import migrate
-from assistant.storage.guard import open_checked
+from assistant.storage.guard import open_checked, refuse_damaged
 from assistant.storage.seal import seal_of
 from assistant.storage.tables import contact, conversation, site
 
@@ -62,6 +62,22 @@ def test_an_emptied_file_counts_as_lost(migrated: str, file: Path) -> None:
         open_checked(migrated)
     assert caught.value.reason == "database_missing"
     assert file.stat().st_size == 0
+
+
+def test_what_a_crash_left_in_the_log_is_in_the_file_before_anything_is_added(migrated: str, file: Path) -> None:
+    storage = open_checked(migrated)
+    made = storage.write_sync(with_conversation)
+    left = file.with_name("left.db")
+    for part in ("", "-wal"):  # as a process leaves them that is killed now
+        shutil.copy(f"{file}{part}", f"{left}{part}")
+    storage.close()
+    log = Path(f"{left}-wal")
+    assert log.stat().st_size > 0
+    refuse_damaged(f"sqlite:///{left}")
+    assert not log.exists()
+    after = open_checked(f"sqlite:///{left}")
+    assert after.read_sync(lambda connection: connection.execute(select(conversation.c.id)).scalar_one()) == made
+    after.close()
 
 
 @pytest.mark.parametrize("damage", ["header", "pages", "truncated"])
