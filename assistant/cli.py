@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import typer
 
-from assistant.commands import admin, data, examining, indexing, log, loop, models, privacy, replaying, scoring, serving
+from assistant.commands import (
+    admin,
+    data,
+    examining,
+    indexing,
+    learning,
+    log,
+    loop,
+    models,
+    privacy,
+    replaying,
+    scoring,
+    serving,
+)
 from assistant.commands.common import load_settings, place_of
 from retrieval import bench, bench_encoders, evaluate_commands
 from risk import bench as risk_bench
-from risk.commands import evaluate_app, train_app
+from risk.commands import train_app
+from risk.evaluate_commands import evaluate_app
 from risk.fusion import commands as fusion
+from risk.house import House
 from risk.tuning import commands as tuning
 from risk.uplift import commands as effects
 from risk.world.commands import simulate_app
@@ -42,7 +57,7 @@ app = typer.Typer(
 @app.callback()
 def staywell(context: typer.Context) -> None:
     """A customer-service chat plug-in for shops that knows who is about to leave."""
-    context.obj = lambda: place_of(load_settings())  # for the commands of `risk`, which know no settings
+    context.obj = House(lambda: place_of(load_settings()), learning.log_of_site)
 
 
 app.command()(serving.demo)

@@ -1,4 +1,4 @@
-"""`staywell train …` and `staywell evaluate …`, as typer apps that the assistant's command line mounts."""
+"""`staywell train …`, which the assistant's command line mounts, and what the commands of `risk` share: options and answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,29 +19,22 @@ from rich.table import Table
 from retrieval.encoders import EncoderMissing
 from retrieval.encoders import load as load_encoder
 from risk import artefact, registry
-from risk import evaluate as evaluation
 from risk import train as training
-from risk.anomaly import evaluate as anomaly_evaluation
 from risk.anomaly import train as anomaly_training
 from risk.artefact import Artefact
 from risk.conversation import data as conversation_data
 from risk.conversation.lora import Adaptation
 from risk.conversation.lora import source_of as lora_source
-from risk.early_warning import curve
 from risk.embeddings import CachedEncoder
 from risk.errors import RiskError
-from risk.history import evaluate as history_evaluation
 from risk.history import train as history_training
 from risk.history.transactions import COLUMNS, parse_mapping
 from risk.history.transactions import read as read_transactions
-from risk.plots import alarm_curve
-from risk.scale.shards import HERE, Place
-from risk.scorer import floors_of
+from risk.house import log_of, place
 
 train_app = typer.Typer(
     no_args_is_help=True, help="Train the churn model's branches; writes a versioned artefact with its card."
 )
-evaluate_app = typer.Typer(no_args_is_help=True, help="Measure a model on data that it has not seen.")
 
 _screen = Console(stderr=True)
 ADAPTATION = Adaptation()
@@ -50,8 +42,12 @@ ADAPTATION = Adaptation()
 Data = Annotated[
     list[Path], typer.Option("--data", help="Conversations, JSONL or JSONL.gz; may be given several times.")
 ]
+Talks = Annotated[
+    list[Path] | None, typer.Option("--data", help="Conversations, JSONL or JSONL.gz; may be given several times.")
+]
 More = Annotated[list[Path] | None, typer.Argument(help="Further files of conversations.")]
 Transactions = Annotated[Path, typer.Option("--transactions", help="CSV or CSV.gz, one line an item or an order.")]
+Purchases = Annotated[Path | None, typer.Option("--transactions", help="CSV or CSV.gz, one line an item or an order.")]
 Map = Annotated[str, typer.Option("--map", help=f"field=Column,… for {', '.join(COLUMNS)}.")]
 Out = Annotated[Path, typer.Option("--out", help="Registry folder; the artefact becomes a folder in it.")]
 Base = Annotated[
@@ -76,6 +72,13 @@ Lora = Annotated[
 ]
 LoraLayers = Annotated[int, typer.Option("--lora-layers", min=1, max=48, help="How many of the last layers.")]
 LoraEpochs = Annotated[int, typer.Option("--lora-epochs", min=1, max=20, help="How often each labelled turn is seen.")]
+Site = Annotated[
+    str | None,
+    typer.Option("--site", help="Learn from the log of the site with this key, in the product's own database."),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="With --site: where the database lives. Default: as the settings say.")
+]
 Promote = Annotated[bool, typer.Option("--promote", help="Let the registry's pointer name the new artefact.")]
 TurnsOnly = Annotated[
     bool,
@@ -117,12 +120,6 @@ def progress() -> Iterator[training.Report]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield report
-
-
-def place(context: typer.Context, workers: int | None = None) -> Place:
-    """Where work is done: as the settings say, which the command line puts into the context, or in so many processes."""
-    set_place: Place = context.obj() if callable(context.obj) else HERE
-    return set_place if workers is None else Place(workers)
 
 
 def adaptation(layers: int, epochs: int) -> Adaptation:
@@ -188,12 +185,38 @@ def _base(path: Path | None) -> Artefact:
     return artefact.load(registry.champion_folder(registry.SHIPPED if path is None else path))
 
 
+@contextmanager
+def _talks(context: typer.Context, files: list[Path], site: str | None, data_dir: Path | None) -> Iterator[list[Path]]:
+    """Files of conversations: those given, and those of a site's log for as long as they are learnt from."""
+    if site is None:
+        if not files:
+            raise typer.BadParameter("give --data, or --site")
+        yield files
+        return
+    with log_of(context, site, data_dir) as log:
+        yield [*files, log.conversations()]
+
+
+def _histories(
+    context: typer.Context, transactions: Path | None, mapping: str, site: str | None, data_dir: Path | None
+) -> training.Histories:
+    """Everybody's history, from a file or from a site's log."""
+    if (transactions is None) == (site is None):
+        raise typer.BadParameter("give --transactions or --site")
+    if transactions is not None:
+        return training.Histories.of_file(transactions, parse_mapping(mapping))
+    with log_of(context, site or "", data_dir) as log:
+        return training.Histories.of_log(log.name, log.histories())
+
+
 @train_app.command("conversations")
 def train_conversations(
     context: typer.Context,
-    data: Data,
     out: Out,
+    data: Talks = None,
     more: More = None,
+    site: Site = None,
+    data_dir: DataDir = None,
     base: Base = None,
     name: Name = "shop",
     encoder: EncoderName = "use",
@@ -211,9 +234,8 @@ def train_conversations(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train the conversation branch; the history branch is taken over from --base."""
-    with refusals():
-        paths = [*data, *(more or [])]
+    """Train the conversation branch, from files, a site's log or both; the history branch is taken over from --base."""
+    with refusals(), _talks(context, [*(data or []), *(more or [])], site, data_dir) as paths:
         if lora is not None and search:
             raise typer.BadParameter(
                 "choose --lora or --search: a search over adapted encoders would adapt one a trial and fold"
@@ -233,9 +255,12 @@ def train_conversations(
 
 @train_app.command("history")
 def train_history(
-    transactions: Transactions,
+    context: typer.Context,
     out: Out,
+    transactions: Purchases = None,
     mapping: Map = "",
+    site: Site = None,
+    data_dir: DataDir = None,
     base: Base = None,
     name: Name = "shop",
     horizon: Horizon = "90d",
@@ -243,12 +268,15 @@ def train_history(
     promote: Promote = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the history branch; the conversation branch is taken over from --base."""
+    """Train the history branch, from a file or a site's log; the conversation branch is taken over from --base."""
     with refusals():
-        mapped, window = parse_mapping(mapping), days(horizon)
+        window = days(horizon)
         kept = _base(base)
         with progress() as report:
-            branch = training.train_history(transactions, mapped, window, seed, report)
+            report("histories", 0, 1)
+            histories = _histories(context, transactions, mapping, site, data_dir)
+            report("histories", 1, 1)
+            branch = training.train_history(histories, window, seed, report)
         model = training.assemble(name, kept.encoder, kept.encoder_name, [branch], kept, seed)
         _finish(model, out, promote, as_json)
 
@@ -282,6 +310,8 @@ def train_all(
         Path | None, typer.Option("--transactions", help="With --all: CSV of transactions.")
     ] = None,
     mapping: Map = "",
+    site: Site = None,
+    data_dir: DataDir = None,
     out: Annotated[Path | None, typer.Option("--out", help="With --all: registry folder.")] = None,
     name: Name = "staywell",
     encoder: EncoderName = "use",
@@ -294,116 +324,17 @@ def train_all(
     """Train the churn model: one branch by its command, or both at once with --all."""
     if context.invoked_subcommand is not None:
         return
-    if not everything or not data or transactions is None or out is None:
+    if not everything or out is None:
         raise typer.BadParameter(
-            "give a branch (conversations, history), or --all with --data, --transactions and --out"
+            "give a branch (conversations, history), or --all with --data, --transactions (or --site) and --out"
         )
-    with refusals():
+    with refusals(), _talks(context, data or [], site, data_dir) as paths:
         cached = CachedEncoder(load_encoder(encoder), cache)
+        histories = _histories(context, transactions, mapping, None if transactions else site, data_dir)
         with progress() as report:
             branches = [
-                training.train_history(transactions, parse_mapping(mapping), days(horizon), seed, report),
-                training.train_conversations(data, cached, seed, report),
+                training.train_history(histories, days(horizon), seed, report),
+                training.train_conversations(paths, cached, seed, report),
             ]
         model = training.assemble(name, cached.fingerprint, encoder, branches, None, seed)
-        _finish(_with_spread(model, data, cached), out, promote, as_json)
-
-
-@evaluate_app.command("conversations")
-def evaluate_conversations(
-    data: Data,
-    more: More = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Registry or artefact folder. Default: the shipped model.")
-    ] = None,
-    cache: Cache = Path(".cache"),
-    turns_only: TurnsOnly = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Write the early-warning curve as SVG.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Satisfaction, forecast and early-warning figures of a model on conversations with `satisfaction`."""
-    with refusals():
-        folder = registry.champion_folder(registry.SHIPPED if model is None else model)
-        stored = artefact.load(folder)
-        cached = CachedEncoder(load_encoder(stored.encoder_name), cache)
-        scorer = registry.load_champion(folder, encoder_fingerprint=cached.fingerprint)
-        conversations = conversation_data.read([*data, *(more or [])])
-        with progress() as report:
-            texts = (m.text for c in conversations for m in c.messages)
-            lookup = cached.lookup(texts, lambda done, total: report("encode", done, total))
-        readings = evaluation.replay(scorer, floors_of(stored), conversations, lookup)
-        if plot is not None:
-            plot.write_text(alarm_curve(curve(readings["model"]), scorer.version), encoding="utf-8")
-        answer(
-            evaluation.conversation_figures(readings, scorer.bands.alarms, turns_only=turns_only),
-            as_json,
-            scorer.version,
-        )
-
-
-@evaluate_app.command("cross-validate")
-def cross_validate_conversations(
-    context: typer.Context,
-    data: Data,
-    more: More = None,
-    encoder: EncoderName = "use",
-    cache: Cache = Path(".cache"),
-    seed: Seed = training.SEED,
-    turns_only: TurnsOnly = False,
-    augment: Augment = 0,
-    lora: Annotated[
-        bool, typer.Option("--lora", help="Adapt the encoder's last layers first (LoRA), in each fold anew.")
-    ] = False,
-    lora_layers: LoraLayers = ADAPTATION.layers,
-    lora_epochs: LoraEpochs = ADAPTATION.epochs,
-    workers: Workers = None,
-    as_json: AsJson = False,
-) -> None:
-    """What training on these conversations would give, out of fold by conversation; nothing is written."""
-    with refusals():
-        source = lora_source(encoder) if lora else None
-        chosen = adaptation(lora_layers, lora_epochs)
-        cached = CachedEncoder(load_encoder(encoder), cache)
-        with progress() as report:
-            where = place(context, workers)
-            options = training.Options(augment, adapted_from=source, adaptation=chosen, place=where)
-            readings = training.cross_validate([*data, *(more or [])], cached, seed, report, options)
-        answer(
-            evaluation.out_of_fold_figures(readings, turns_only=turns_only, seed=seed),
-            as_json,
-            f"out of fold, {encoder}",
-        )
-
-
-@evaluate_app.command("history")
-def evaluate_history(
-    transactions: Transactions,
-    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day of the snapshot (UTC).")],
-    mapping: Map = "",
-    horizon: Horizon = "90d",
-    origins: Annotated[
-        int, typer.Option("--origins", min=0, max=50, help="Measure at so many earlier dates too, 15 days apart.")
-    ] = 0,
-    seed: Seed = training.SEED,
-    as_json: AsJson = False,
-) -> None:
-    """Churn at a date, by a model trained on earlier windows of the same file only, beside four baselines."""
-    with refusals():
-        histories = read_transactions(transactions, parse_mapping(mapping))
-        moment = int(as_of.replace(tzinfo=UTC).timestamp() * 1000)
-        with progress() as report:
-            found = history_evaluation.figures(histories, moment, days(horizon), seed, origins=origins, report=report)
-        answer(found, as_json, transactions.name)
-
-
-@evaluate_app.command("anomaly")
-def evaluate_anomaly(
-    transactions: Transactions,
-    mapping: Map = "",
-    seed: Seed = training.SEED,
-    as_json: AsJson = False,
-) -> None:
-    """How well injected abusers stand out among customers that the tables have not seen, and who is gated wrongly."""
-    with refusals():
-        histories = read_transactions(transactions, parse_mapping(mapping))
-        answer(anomaly_evaluation.figures(histories, seed), as_json, transactions.name)
+        _finish(_with_spread(model, paths, cached), out, promote, as_json)

@@ -28,7 +28,7 @@ from risk.registry import bands_path
 from risk.runs import recording
 from risk.scale.shards import HERE, Place
 from risk.scorer import ChampionScorer
-from risk.types import Vector
+from risk.types import History, Vector
 
 SEED = 20260901
 # Shares of customers' turns that reach a band: what a service team can look at, not a property of the model.
@@ -222,20 +222,37 @@ def train_conversations(
     return Branch(tensors, settings, metrics, description, lexicon=trained.lexical.vocabulary)
 
 
-def train_history(
-    path: Path, mapping: Mapping[str, str], horizon_days: int, seed: int = SEED, report: Report = silent
-) -> Branch:
-    """The history model from a file of transactions. Raises `DataRefused`."""
-    report("transactions", 0, 1)
-    histories = transactions.read(path, mapping)
-    report("transactions", 1, 1)
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """Customers' histories, and what they were read from."""
+
+    by_customer: Mapping[str, History]
+    sources: list[dict[str, str]]  # name and hash of each
+
+    @staticmethod
+    def of_file(path: Path, mapping: Mapping[str, str]) -> Histories:
+        """From a file of transactions. Raises `DataRefused`."""
+        return Histories(transactions.read(path, mapping), described([path]))
+
+    @staticmethod
+    def of_log(name: str, by_customer: Mapping[str, History]) -> Histories:
+        """From a shop's log. Raises `DataRefused` when nobody has bought anything."""
+        if not by_customer:
+            raise DataRefused(f"the log of {name} holds no purchase")
+        content = "".join(f"{customer}:{history}\n" for customer, history in by_customer.items())
+        sha256 = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+        return Histories(by_customer, [{"name": f"log of {name}", "sha256": sha256}])
+
+
+def train_history(histories: Histories, horizon_days: int, seed: int = SEED, report: Report = silent) -> Branch:
+    """The history model. Raises `DataRefused`."""
     trained = history_train.train(
-        histories, horizon_days, seed, lambda done, total: report("history model", done, total)
+        histories.by_customer, horizon_days, seed, lambda done, total: report("history model", done, total)
     )
     tensors = {f"history.{part}": value for part, value in trained.curve.tensors().items()}
     tensors["history.population"] = np.quantile(trained.population, np.linspace(0.005, 0.995, 100))
     settings = {"base_rate": trained.base_rate, "base_interval": list(trained.base_interval)}
-    description = {"history": {"files": described([path]), **trained.description}}
+    description = {"history": {"files": histories.sources, **trained.description}}
     return Branch(tensors, settings, {"history": trained.metrics}, description, trained.booster)
 
 

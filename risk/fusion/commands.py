@@ -16,12 +16,14 @@ from risk.commands import (
     AsJson,
     Base,
     Cache,
+    DataDir,
     Horizon,
     Map,
     More,
     Out,
     Promote,
     Seed,
+    Site,
     answer,
     days,
     progress,
@@ -34,6 +36,7 @@ from risk.fusion import data as fusion_data
 from risk.fusion import measure
 from risk.fusion.data import Cases
 from risk.history.transactions import parse_mapping
+from risk.house import log_of
 
 Talks = Annotated[
     list[Path] | None,
@@ -77,7 +80,7 @@ class _Given:
             return fusion_data.read(
                 self.data, self.transactions, self.outcomes, mapping=mapped, horizon_days=self.window
             )
-        raise typer.BadParameter("give --data, --transactions and --outcomes, or --dataset alone")
+        raise typer.BadParameter("give --data, --transactions and --outcomes, or --dataset or --site alone")
 
     def files(self) -> list[dict[str, str]]:
         """Name and hash of each file."""
@@ -86,11 +89,14 @@ class _Given:
 
 
 def train_fusion(
+    context: typer.Context,
     out: Out,
     data: Talks = None,
     transactions: Purchases = None,
     outcomes: Outcomes = None,
     dataset: FromLog = None,
+    site: Site = None,
+    data_dir: DataDir = None,
     more: More = None,
     mapping: Map = "",
     base: Base = None,
@@ -104,6 +110,11 @@ def train_fusion(
     """Learn from a shop's own outcomes how conversation and history meet; both branches are taken over from --base."""
     with refusals():
         train = _training()
+        if site is not None:
+            if dataset is not None:
+                raise typer.BadParameter("give --dataset or --site")
+            with log_of(context, site, data_dir) as log:
+                dataset = log.training_set(days(horizon))
         given = _Given([*(data or []), *(more or [])], transactions, outcomes, dataset, mapping, days(horizon))
         cases = given.cases()
         kept = artefact.load(registry.champion_folder(registry.SHIPPED if base is None else base))

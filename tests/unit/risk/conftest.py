@@ -81,7 +81,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> CachedEncoder:
 def artefact(conversations_file: Path, transactions_file: Path, encoder: CachedEncoder) -> Artefact:
     """Both branches, trained for real on the made-up data."""
     branches = [
-        training.train_history(transactions_file, {}, 90, seed=5),
+        training.train_history(training.Histories.of_file(transactions_file, {}), 90, seed=5),
         training.train_conversations([conversations_file], encoder, seed=5),
     ]
     model = training.assemble("tiny", encoder.fingerprint, "hash", branches, None, 5)

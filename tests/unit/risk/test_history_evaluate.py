@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from risk.commands import evaluate_app
 from risk.errors import DataRefused
+from risk.evaluate_commands import evaluate_app
 from risk.history import transactions
 from risk.history.evaluate import compare, figures, predictions, until
 from risk.history.features import DAY

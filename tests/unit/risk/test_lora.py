@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 from retrieval import encoders
 from retrieval.errors import EncoderMissing
 from risk import train as training
-from risk.commands import evaluate_app, train_app
+from risk.commands import train_app
 from risk.conversation import data as conversation_data
 from risk.conversation import lora
 from risk.conversation import train as conversation_train
 from risk.conversation.lora import Adaptation
 from risk.errors import DataRefused
+from risk.evaluate_commands import evaluate_app
 from tests.tools.tiny_model import write_model
 
 runner = CliRunner()

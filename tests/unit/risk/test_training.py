@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from risk import train as training
 from risk.artefact import Artefact
-from risk.commands import evaluate_app, train_app
+from risk.commands import train_app
 from risk.conversation import data as conversation_data
 from risk.conversation import train as conversation_train
 from risk.embeddings import CachedEncoder
 from risk.errors import DataRefused
 from risk.evaluate import conversation_figures, replay
+from risk.evaluate_commands import evaluate_app
 from risk.scorer import ChampionScorer, floors_of
 
 runner = CliRunner()

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from risk import artefact as artefacts
 from risk import train as training
 from risk.artefact import Artefact
-from risk.commands import evaluate_app, train_app
+from risk.commands import train_app
 from risk.embeddings import CachedEncoder
 from risk.errors import ArtefactRefused, DataRefused
+from risk.evaluate_commands import evaluate_app
 from risk.fusion import calibrate, measure, validate
 from risk.fusion import commands as fusion_commands
 from risk.fusion import train as fusion_train
@@ -98,7 +99,7 @@ def test_the_fusion_beats_what_sees_less_even_in_a_small_shop(fused: Artefact) -
 
 
 def test_another_training_of_a_branch_drops_the_fusion(fused: Artefact, transactions_file: Path) -> None:
-    branch = training.train_history(transactions_file, {}, 90, seed=6)
+    branch = training.train_history(training.Histories.of_file(transactions_file, {}), 90, seed=6)
     model = training.assemble("later", fused.encoder, fused.encoder_name, [branch], fused, 6)
     assert not model.fusion
     assert "fusion" not in {*model.settings, *model.metrics, *model.data}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
 
-from risk.commands import place
 from risk.conversation import data as conversation_data
 from risk.conversation import train as conversation_train
 from risk.conversation.knobs import Knobs
 from risk.conversation.search import search
 from risk.embeddings import CachedEncoder
+from risk.errors import DataRefused
+from risk.house import House, Log, place
 from risk.scale.shards import HERE, Place
 
 POOL = Place(workers=2)
@@ -60,9 +62,13 @@ def test_a_search_in_a_pool_tries_the_same_and_finds_the_same(
     assert seen == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_the_command_line_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_log(site: str, data_dir: Path | None) -> AbstractContextManager[Log]:
+    raise DataRefused(f"there is no log of {site}")
+
+
+def test_the_command_line_says_where() -> None:
     context = typer.Context(typer.main.get_command(typer.Typer(callback=lambda: None)))
     assert place(context) == HERE
-    context.obj = lambda: Place(3, "ray://there:10001")
+    context.obj = House(lambda: Place(3, "ray://there:10001"), no_log)
     assert place(context) == Place(3, "ray://there:10001")
     assert place(context, 2) == Place(2)
