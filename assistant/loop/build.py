@@ -19,7 +19,8 @@ from sqlalchemy import Connection, RowMapping, select
 from assistant.conversations.redaction import redact
 from assistant.conversations.transcripts import spoken
 from assistant.outcomes.attribution import outcomes_of, plain
-from assistant.outcomes.maturity import DAY_MS, LAG_DAYS
+from assistant.outcomes.corrections import DAY_MS
+from assistant.outcomes.maturity import LAG_DAYS
 from assistant.shop.history import load_history
 from assistant.storage.connections import connect
 from assistant.storage.engine import Storage

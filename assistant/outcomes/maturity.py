@@ -2,7 +2,8 @@
 
 `inactive_W` is known only when the window and the lag of the shop's data are over: value 1 without an order in (t, t + W], else 0,
 where t is the customer's last message of the conversation. Everything is idempotent; running it again adds what has become
-known since.
+known since. What the shop tells late (an order of that time, or that one was cancelled) corrects: a new row that supersedes the
+old one, so that what was known before stays known.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import structlog
 from sqlalchemy import Connection, exists, func, literal, or_, select
 
 from assistant.errors import Conflict, Unavailable
+from assistant.outcomes import corrections
+from assistant.outcomes.corrections import BATCH, DAY_MS
 from assistant.outcomes.money import major
 from assistant.outcomes.store import record
 from assistant.storage.engine import Storage
@@ -25,10 +28,8 @@ from assistant.storage.tables import contact, decision, order_return, orders, ou
 
 log = structlog.get_logger()
 
-DAY_MS: Final = 86_400_000
 WINDOWS: Final = (30, 60, 90)
 LAG_DAYS: Final = 3  # orders of a day are in the shop's export so many days later
-BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +39,25 @@ class Matured:
     purchases: int = 0
     refunds: int = 0
     inactive: int = 0
+    corrected: int = 0
     more: bool = False  # a batch was full: call again
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.purchases + self.refunds + self.inactive
+        return self.purchases + self.refunds + self.inactive + self.corrected
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """How far a pass has looked: the last order and return, and for each window the last decision's time and id."""
+    """How far a pass has looked: the last order, return and cancelled order, and for each window the last decision's time and id,
+    among those without a label and among those with one."""
 
     purchases: str = ""
     refunds: str = ""
+    cancelled: str = ""
     inactive: tuple[tuple[int, str], ...] = ((0, ""),) * len(WINDOWS)
+    corrected: tuple[tuple[int, str], ...] = ((0, ""),) * len(WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,14 @@ class Due:
     purchases: Sequence[dict[str, Any]]
     refunds: Sequence[dict[str, Any]]
     inactive: Sequence[dict[str, Any]]
+    corrections: Sequence[dict[str, Any]]
     more: bool
     places: Places
+
+    @property
+    def rows(self) -> tuple[dict[str, Any], ...]:
+        """All of them, in the order in which they are written."""
+        return (*self.purchases, *self.refunds, *self.inactive, *self.corrections)
 
 
 def mature(connection: Connection, *, site_id: str, now: int, lag_days: int = LAG_DAYS) -> Matured:
@@ -81,25 +92,34 @@ def due(
     after = after or Places()
     purchases, purchase = _purchases(connection, site_id, now, after.purchases)
     refunds, refund = _refunds(connection, site_id, now, after.refunds)
+    cancelled, cancel = corrections.purchases(connection, site_id, after.cancelled)
     inactive = [
         _inactive(connection, site_id, now, window, lag_days, place)
         for window, place in zip(WINDOWS, after.inactive, strict=True)
     ]
+    corrected = [
+        corrections.labels(connection, site_id, now - (window + lag_days) * DAY_MS, window, place)
+        for window, place in zip(WINDOWS, after.corrected, strict=True)
+    ]
+    pages = [purchases, refunds, cancelled, *(rows for rows, _ in inactive), *(rows for rows, _ in corrected)]
     return Due(
         purchases=purchases,
         refunds=refunds,
         inactive=[row for rows, _ in inactive for row in rows],
-        more=max(map(len, (purchases, refunds, *(rows for rows, _ in inactive)))) >= BATCH,
-        places=Places(purchase, refund, tuple(place for _, place in inactive)),
+        corrections=[*cancelled, *(row for rows, _ in corrected for row in rows)],
+        more=max(map(len, pages)) >= BATCH,
+        places=Places(
+            purchase, refund, cancel, tuple(place for _, place in inactive), tuple(place for _, place in corrected)
+        ),
     )
 
 
 def add(connection: Connection, found: Due, *, now: int) -> Matured:
     """Writes what is due. What another worker has written meanwhile is there already, and stays as it is."""
-    for row in (*found.purchases, *found.refunds, *found.inactive):
+    for row in found.rows:
         with contextlib.suppress(Conflict):
             record(connection, **row, now=now)
-    return Matured(len(found.purchases), len(found.refunds), len(found.inactive), found.more)
+    return Matured(len(found.purchases), len(found.refunds), len(found.inactive), len(found.corrections), found.more)
 
 
 # A customer's key is that of one site, so what follows asks for the key alone: with the site beside it SQLite, which keeps no
@@ -203,15 +223,8 @@ def _inactive(
     over, (since, last) = now - (window + lag_days) * DAY_MS, after
     kind = f"inactive_{window}"
     later = decision.alias("later")
-    came_back = exists().where(
-        orders.c.site_id == site_id,
-        orders.c.external_customer_id == contact.c.external_id,
-        orders.c.status != "cancelled",
-        orders.c.ts_event > decision.c.ts_decision,
-        orders.c.ts_event <= decision.c.ts_decision + window * DAY_MS,
-    )
     rows = connection.execute(
-        select(decision.c.id, decision.c.ts_decision, came_back.label("came_back"))
+        select(decision.c.id, decision.c.ts_decision, corrections.came_back(site_id, window).label("came_back"))
         .join(contact, (contact.c.site_id == decision.c.site_id) & (contact.c.customer_key == decision.c.customer_key))
         .where(
             decision.c.site_id == site_id,
@@ -271,7 +284,7 @@ class Maturing:
             while more:
                 now = self._now()
                 found = await self._storage.read(partial(due, site_id=site_id, now=now, after=places))
-                if found.purchases or found.refunds or found.inactive:
+                if found.rows:
                     added += (await self._storage.write(partial(add, found=found, now=now))).total
                 places, more = found.places, found.more
         if added:

@@ -65,10 +65,10 @@ def load_history(
                 total=row["total"],
                 quantity=sum(int(line.get("quantity", 1)) for line in row["lines"]),
                 distinct_products=len({line.get("product_id") for line in row["lines"]}),
-                cancelled=row["status"] == "cancelled",
+                cancelled=row["status"] == "cancelled" and (row["cancelled_known_at"] or 0) <= as_of,
                 coupon=bool(row["coupon"]),
                 promised_at=row["promised_at"],
-                delivered_at=row["delivered_at"],
+                delivered_at=row["delivered_at"] if (row["delivered_known_at"] or 0) <= as_of else None,
             )
             for row in bought
         ),

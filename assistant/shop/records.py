@@ -189,8 +189,10 @@ def put_order(connection: Connection, row: OrderRow, target: Target) -> bool:
         changed: dict[str, Any] = {}
         if row.status != known.status:
             changed["status"] = row.status
+            changed["cancelled_known_at"] = target.now if row.status == "cancelled" else None
         if row.delivered is not None and known.delivered_at is None:
             changed["delivered_at"] = row.delivered
+            changed["delivered_known_at"] = target.now
         if changed:
             connection.execute(update(orders).where(orders.c.id == known.id).values(**changed))
         return bool(changed)

@@ -57,6 +57,9 @@ orders = Table(
     Column("coupon", String(64)),
     Column("promised_at", MS),
     Column("delivered_at", MS),
+    # When we were told of it, if that was later than the order itself: what was known at a moment before is read without it.
+    Column("delivered_known_at", MS),
+    Column("cancelled_known_at", MS),
     Column("lines", JSON, nullable=False, default=list),  # [{product_id, title, quantity, unit_price}]
     Column("ts_event", MS, nullable=False),
     Column("ts_ingested", MS, nullable=False),

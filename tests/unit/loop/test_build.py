@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from assistant.loop.build import build
+from assistant.outcomes.maturity import mature
+from assistant.shop.records import OrderRow, Target, put_order
 from assistant.storage.tables import contact
 from risk.dataset import files
 from risk.ope import read_log
@@ -90,6 +94,40 @@ def test_built_again_later_as_of_the_same_moment_it_is_the_same(filled: Any, tmp
     corrected = made(filled, tmp_path / "c", THEN + 50 * DAY)
     assert next(case.left for case in corrected.cases if case.customer.startswith("ada")) == 0.0
     assert len(corrected.cases) == 3
+
+
+def test_labels_corrected_by_late_orders_are_in_the_next_set_and_not_in_the_old_one(
+    filled: Any, tmp_path: Path
+) -> None:
+    first = made(filled, tmp_path / "a")
+    filled.order("ada", START + 50 * DAY, ingested=THEN + DAY)  # within her window; the label had said that she left
+    late = THEN + 2 * DAY
+    filled.storage.write_sync(lambda c: mature(c, site_id=filled.site_id, now=late))
+    again = made(filled, tmp_path / "b")
+    assert again.name == first.name
+    assert (again.folder / files.SHEET).read_bytes() == (first.folder / files.SHEET).read_bytes()
+    left = {case.customer.rstrip("k"): case.left for case in made(filled, tmp_path / "c", late).cases}
+    assert left["ada"] == 0.0
+
+
+def test_what_became_of_an_order_counts_from_when_it_was_told(filled: Any, tmp_path: Path) -> None:
+    row = OrderRow(
+        order="N-1", customer="ada", date=START - 9 * DAY, total=Decimal(20), currency="EUR", status="placed"
+    )
+    told = Target(filled.site_id, b"secret", START - 9 * DAY)
+    filled.storage.write_sync(lambda c: put_order(c, row, told))
+    first = made(filled, tmp_path / "a")
+    later = row.model_copy(update={"status": "cancelled", "delivered": START - DAY})
+    filled.storage.write_sync(lambda c: put_order(c, later, replace(told, now=THEN + DAY)))
+    assert made(filled, tmp_path / "b").name == first.name
+    contact_id, key = filled.storage.read_sync(
+        lambda c: c.execute(select(contact.c.id, contact.c.customer_key).where(contact.c.external_id == "ada")).one()
+    )
+    _, decision = filled.talk(contact_id, key, ["again"], THEN + 2 * DAY)
+    filled.label(decision, 1.0, at=THEN + 92 * DAY, known=THEN + 95 * DAY)
+    newest = max(made(filled, tmp_path / "c", THEN + 96 * DAY).cases, key=lambda case: case.ended_at)
+    order = next(one for one in newest.history.orders if one.order_no == "N-1")
+    assert (order.cancelled, order.delivered_at) == (True, START - DAY)
 
 
 def test_history_ends_where_the_conversation_does(filled: Any, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
 
+from assistant.conversations.store import open_conversation
 from assistant.ids import new_id
 from assistant.outcomes.attribution import outcomes_of
 from assistant.outcomes.export import rows_of
@@ -26,6 +29,18 @@ def put(made: Any, key: str, **changes: Any) -> str:
 def attributed(made: Any, *ids: str) -> dict[str, list[str]]:
     found = made.read(lambda c: outcomes_of(c, ids))
     return {decision_id: [row["idempotency_key"] for row in rows] for decision_id, rows in found.items()}
+
+
+def move(made: Any, number: str, status: str) -> None:
+    made.write(lambda c: c.execute(update(orders).where(orders.c.order_no == number).values(status=status)))
+
+
+def holding(made: Any, days: float) -> dict[str, float]:
+    """What holds after a pass: superseded rows left out."""
+    grown(made, days)
+    rows = made.read(lambda c: c.execute(select(outcome)).all())
+    gone = {row.supersedes for row in rows}
+    return {row.type: row.value for row in rows if row.id not in gone}
 
 
 def order(made: Any, number: str, days: float, *, status: str = "delivered") -> None:
@@ -126,6 +141,47 @@ def test_staying_away_is_known_only_after_window_and_lag(known: Any) -> None:
     rows = known.read(lambda c: c.execute(select(outcome).where(outcome.c.type == "inactive_90")).all())
     assert [(row.decision_id, row.matures_at) for row in rows] == [(last, NOW + 93 * DAY)]
     assert first not in {row.decision_id for row in rows}
+
+
+def test_an_order_told_late_corrects_the_label_and_its_cancellation_does_again(known: Any) -> None:
+    decision_id = known.turn()
+    assert holding(known, 94)["inactive_90"] == 1.0
+    order(known, "A-1", 80)  # was not in the shop's export until now
+    assert holding(known, 95) == {"inactive_30": 1.0, "inactive_60": 1.0, "inactive_90": 0.0, "purchase": 25.0}
+    move(known, "A-1", "cancelled")
+    assert holding(known, 96) == {"inactive_30": 1.0, "inactive_60": 1.0, "inactive_90": 1.0, "purchase": 0.0}
+    assert holding(known, 97) == holding(known, 96)
+    rows = known.read(lambda c: c.execute(select(outcome).where(outcome.c.type == "inactive_90")).all())
+    assert [(row.value, row.label.get("why")) for row in sorted(rows, key=lambda row: row.ts_ingested)] == [
+        (1.0, None), (0.0, "order_told_late"), (1.0, "order_cancelled"),
+    ]  # fmt: skip
+    assert {row.decision_id for row in rows} == {decision_id}
+    assert {(row.ts_event, row.matures_at) for row in rows} == {(NOW + 90 * DAY, NOW + 93 * DAY)}
+
+
+def test_a_label_is_corrected_for_half_a_year_and_never_over_a_persons_word(known: Any) -> None:
+    decision_id = known.turn()
+    grown(known, 94)
+    rows = known.read(lambda c: c.execute(select(outcome).where(outcome.c.type == "inactive_60")).all())
+    put(known, "by hand", type="inactive_60", value=1.0, decision_id=decision_id, customer_key=None,
+        ts_event=NOW + 60 * DAY, supersedes=rows[0].id, source="supervisor")  # fmt: skip
+    order(known, "A-1", 20)
+    assert holding(known, 63 + 180.1) == {"inactive_30": 1.0, "inactive_60": 1.0, "inactive_90": 0.0, "purchase": 25.0}
+
+
+def test_corrections_come_in_batches_too(known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.outcomes.corrections.BATCH", 2)
+    monkeypatch.setattr("assistant.outcomes.maturity.BATCH", 2)
+    who = known.read(lambda c: c.execute(select(contact.c.id)).scalar_one())
+    for n in range(3):
+        another = known.write(partial(open_conversation, site_id=known.site_id, contact_id=who, locale="en", now=NOW))
+        replace(known, conversation_id=another).turn(ts_decision=NOW + n)
+    for _ in range(3):
+        grown(known, 34)
+    order(known, "A-1", 10)
+    order(known, "A-2", 11)
+    done = [known.write(lambda c: mature(c, site_id=known.site_id, now=NOW + 35 * DAY)) for _ in range(3)]
+    assert [(one.corrected, one.more) for one in done] == [(2, True), (1, False), (0, False)]
 
 
 def test_of_guests_nothing_is_known(made: Any) -> None:
