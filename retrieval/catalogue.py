@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from retrieval import exports
+from retrieval.currencies import exponent
 from retrieval.documents import Product
 from retrieval.errors import RowFault
 from retrieval.markup import plain_text
@@ -17,7 +18,6 @@ from retrieval.text import clean
 
 MAX_FIELD = 20_000
 # Currencies whose minor unit is not a hundredth (ISO 4217).
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "OMR": 3, "TND": 3, "JOD": 3}
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400)]
 
@@ -93,7 +93,7 @@ def minor_units(text: str, currency: str) -> int:
         raise ValueError(f"price {text!r} is not an amount") from None
     if amount < 0:
         raise ValueError(f"price {text!r} is below zero")
-    return int((amount * 10 ** _EXPONENTS.get(currency, 2)).to_integral_value())
+    return int((amount * 10 ** exponent(currency)).to_integral_value())
 
 
 def _native(fields: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from retrieval import codec, lexical, vectors
 from retrieval.articles import passages
-from retrieval.documents import Article, Document, Kind, Passage, Script, SearchContext, Vector
+from retrieval.documents import Article, Document, Kind, Limit, Passage, Script, SearchContext, Vector
 from retrieval.eligibility import best_locale, language, script_refusal
 from retrieval.errors import BadSnapshot
 from retrieval.intent_head import IntentHead
@@ -208,12 +208,28 @@ class Collection:
                 self._masks[key] = found
                 if len(self._masks) > _MASKS:
                     self._masks.popitem(last=False)
-        if not context.exclude:
+        if not context.exclude and (context.limit is None or self.kind != "product"):
             return found
         entries = found.entries.copy()
         entries[self._entries_of(context.exclude)] = False
+        if context.limit is not None and self.kind == "product":
+            entries &= self._within(context.limit, found.documents)
         rows = self._rows_allowed(entries, found.documents)
         return Filter(rows, int(np.count_nonzero(rows)), entries, int(np.count_nonzero(entries)), found.documents)
+
+    def _within(self, limit: Limit, documents: NDArray[np.int64]) -> Mask:
+        """The entries that cost what is allowed, or are priced in another currency, which nobody here can convert."""
+        price = self._columns["price"][documents]
+        allowed = np.ones(len(documents), dtype=np.bool_)
+        if limit.least is not None:
+            allowed &= price >= limit.least
+        if limit.most is not None:
+            allowed &= price <= limit.most
+        currencies = self._columns["currencies"].tolist()
+        if limit.currency is not None:
+            code = currencies.index(limit.currency) if limit.currency in currencies else -1
+            allowed |= self._columns["currency"][documents] != code
+        return allowed
 
     def _column_filter(self, locale: str, region: str | None) -> Filter:
         entry_of_document = self._columns["entry_of_document"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from retrieval import codec, intent_head, lexical, metric, vectors
 from retrieval.articles import passage_text, passages
 from retrieval.collection import short_hash
+from retrieval.currencies import exponent
 from retrieval.documents import Document, Encoder, Kind, Product, Script, Vector
 from retrieval.intent_head import IntentHead
 from retrieval.pinned import OWN_SHARE, brand_words
@@ -92,6 +93,7 @@ def write(
     id_hashes = np.asarray([short_hash(document.id) for document in ordered], dtype=np.uint64)
     id_order = np.argsort(id_hashes, kind="stable")
     locales = sorted({document.locale for document in ordered})
+    currencies = sorted({document.currency for document in ordered if isinstance(document, Product)})
     regions = sorted({region for document in ordered if isinstance(document, Product) for region in document.regions})
     np.savez(
         folder / "columns.npz",
@@ -109,6 +111,12 @@ def write(
         stock=np.asarray(
             [document.stock > 0 if isinstance(document, Product) else True for document in ordered], dtype=np.bool_
         ),
+        price=np.asarray([_price(document) for document in ordered], dtype=np.float64),
+        currency=np.asarray(
+            [currencies.index(document.currency) if isinstance(document, Product) else 0 for document in ordered],
+            dtype=np.int16,
+        ),
+        currencies=np.asarray(currencies, dtype=np.str_),
         regions=np.asarray(regions, dtype=np.str_),
         region_bits=np.asarray(
             [[_sold_in(document, region) for region in regions] for document in ordered], dtype=np.bool_
@@ -195,6 +203,11 @@ def _learn_intents(
         if isinstance(document, Script)
     }
     return intent_head.fit(matrix, texts, [intent[entry] for entry in entry_of_row]) if intent else None
+
+
+def _price(document: Document) -> float:
+    """In major units; 0 for what is not sold."""
+    return document.price / 10 ** exponent(document.currency) if isinstance(document, Product) else 0.0
 
 
 def _sold_in(document: Document, region: str) -> bool:

@@ -133,6 +133,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What a product may cost, in major units: "up to 60" is `Limit(None, 60.0)`. `currency` None: whatever the shop's is."""
+
+    least: float | None
+    most: float | None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchContext:
     """What makes a document eligible. Filters act inside the search, so k results come back where k exist."""
 
@@ -144,6 +153,7 @@ class SearchContext:
     reasons: tuple[Reason, ...] = ()
     stages: tuple[Stage, ...] = ()  # empty: any
     exclude: frozenset[str] = frozenset()  # document ids already offered, bought or returned
+    limit: Limit | None = None  # of the price; products in another currency than the limit's pass
     own: Mapping[str, float] = field(default_factory=dict, compare=False)  # products → 0..1, how likely bought next
     known: frozenset[str] = frozenset()  # slots that can be filled
     facts: Mapping[str, Any] = field(default_factory=dict)  # verified, tenure_days, … for script conditions

@@ -26,7 +26,7 @@ from retrieval.collection_build import Progress
 from retrieval.documents import KINDS, Article, Document, Encoder, Kind, Product, Script, Vector
 from retrieval.errors import BadSnapshot
 
-FORMAT = 7
+FORMAT = 8
 
 
 @dataclass(frozen=True, slots=True)

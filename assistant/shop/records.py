@@ -18,8 +18,7 @@ from assistant.identity.revocation import ERASED
 from assistant.ids import new_id
 from assistant.shop.rows import milliseconds
 from assistant.storage.tables import contact, order_return, orders
-
-ZERO_DECIMAL = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "UGX"})
+from retrieval.currencies import exponent
 
 Text = Annotated[
     str, BeforeValidator(lambda value: str(value).strip()), StringConstraints(min_length=1, max_length=200)
@@ -42,7 +41,7 @@ Amount = Annotated[Decimal, BeforeValidator(_amount)]
 
 def minor_units(amount: Decimal, currency: str) -> int:
     """12.50 EUR → 1250."""
-    return int((amount * (1 if currency in ZERO_DECIMAL else 100)).to_integral_value())
+    return int((amount * 10 ** exponent(currency)).to_integral_value())
 
 
 class _Row(BaseModel):

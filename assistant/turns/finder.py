@@ -20,6 +20,7 @@ from retrieval.errors import NoSnapshot
 from retrieval.readings import readings
 from retrieval.recommend import Recommender
 from retrieval.text import tokens
+from retrieval.wishes import wish
 
 log = structlog.get_logger()
 
@@ -80,10 +81,11 @@ class Finder:
         retriever = self._retrievers.for_site(wanted.site_id)
         if isinstance(retriever, Unavailable):
             return Found(unavailable=retriever.reason)
-        heard = self._readings(wanted)
+        heard, asked = self._readings(wanted)
         recommender = None if self._recommenders is None else self._recommenders.recommender(wanted.site_id)
-        products = picks.asked_for(retriever, recommender, wanted, heard)
-        context = _context(wanted, heard, with_products=bool(products))
+        products = picks.asked_for(retriever, recommender, wanted, asked)
+        named = bool(products)
+        context = _context(wanted, heard, with_products=named)
         articles = retriever.search(
             wanted.vector, wanted.text, replace(context, kind="article", k=ARTICLES, readings=())
         )
@@ -91,7 +93,7 @@ class Finder:
         if not products:
             naming = _context(wanted, heard, with_products=True)
             said = [candidate for candidate in everything if _sayable(candidate)]
-            products = picks.unasked(retriever, recommender, wanted, said, naming)
+            products = picks.unasked(retriever, recommender, wanted, said, naming, asked[0].limit)
             if products:  # scripts that name them can be said now
                 context = naming
                 everything = retriever.search(wanted.vector, wanted.text, context)
@@ -107,16 +109,24 @@ class Finder:
             clarifying=_scripts(retriever.by_intent(wording.CLARIFY_INTENT, replace(context, k=CLARIFYING))),
             handoff=self._handoff_wordings(retriever, wanted, version, context),
             products=products,
+            named=named,
             index=version,
         )
 
-    def _readings(self, wanted: Wanted) -> tuple[Reading, ...]:
-        """The turn read in other ways, in one encoder call; none where the turn itself could not be encoded."""
-        if wanted.vector is None or isinstance(self._encoder, Unavailable):
-            return ()
+    def _readings(self, wanted: Wanted) -> tuple[tuple[Reading, ...], list[picks.Asked]]:
+        """The turn read in other ways, and the products it may ask for, in one encoder call.
+
+        A product is looked for as this message names it; where that is nothing, as it and the one before do together. No other
+        readings where the turn itself could not be encoded.
+        """
         found = readings(wanted.text, wanted.before)
-        vectors = self._encoder.encode([text for _, text in found])
-        return tuple(Reading(text, vector, kind) for (kind, text), vector in zip(found, vectors, strict=True))
+        wishes = [wish(text) for text in (wanted.text, *(text for kind, text in found if kind == "context"))]
+        if wanted.vector is None or isinstance(self._encoder, Unavailable):
+            return (), [picks.Asked(one.text, None, one.limit) for one in wishes]
+        vectors = self._encoder.encode([*(text for _, text in found), *(one.text for one in wishes)])
+        heard = tuple(Reading(text, vector, kind) for (kind, text), vector in zip(found, vectors, strict=False))
+        named = zip(wishes, vectors[len(found) :], strict=True)
+        return heard, [picks.Asked(one.text, vector, one.limit) for one, vector in named]
 
     def _handoff_wordings(
         self, retriever: Retriever, wanted: Wanted, version: str, context: SearchContext

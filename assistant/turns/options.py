@@ -46,6 +46,7 @@ class Found:
     clarifying: Sequence[Script] = ()
     handoff: Mapping[str, Script] = field(default_factory=dict)  # by intent
     products: Sequence[Candidate] = ()
+    named: bool = False  # the products are what the message asks for, not what might please
     articles: Sequence[Candidate] = ()  # passages of the shop's help
     page_answers: bool = False  # somebody asks what a passage among the scripts clearly answers
     ruled: Mapping[str, float] = field(default_factory=dict)  # probability of each intent that rules decide about
@@ -73,13 +74,17 @@ class Situation:
     learned: Mapping[str, float] = field(default_factory=dict)  # effects against ordinary service, by kind of action
 
 
-def relevance(candidate: Candidate) -> float:
-    """How well a candidate answers what was said, 0..1: the probability that it does, where the intent head could tell."""
+def relevance(candidate: Candidate, *, named: bool = False) -> float:
+    """How well a candidate answers what was said, 0..1: the probability that it does, where the intent head could tell.
+
+    `named`: the products that were found are what the message asks for.
+    """
     if "intent" in candidate.sources:
-        # What is on record about an order answers the intent however it was worded. An item may be another than was meant,
-        # unless the state of its order is told along with it.
+        # What is on record about an order answers the intent however it was worded, and so does the product that was asked for. An
+        # item may be another than was meant, unless the state of its order is told along with it.
         slots = candidate.document.slots if isinstance(candidate.document, Script) else ()
         told = on_record(candidate.document) and ("order_item" not in slots or "order_status" in slots)
+        told = told or (named and _shows(candidate.document))
         return max(0.0, min(1.0, candidate.sources["intent"] if told else candidate.score))
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
 
@@ -87,6 +92,11 @@ def relevance(candidate: Candidate) -> float:
 def on_record(document: object) -> TypeGuard[Script]:
     """Whether a script tells what the shop knows about the customer's own order or return."""
     return isinstance(document, Script) and document.offer is None and bool(RECORDS & set(document.slots))
+
+
+def _shows(document: object) -> TypeGuard[Script]:
+    """Whether a script shows products."""
+    return isinstance(document, Script) and document.offer is None and document.stage == "recommend"
 
 
 def concern(found: Found) -> str | None:
@@ -117,12 +127,18 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     usable = [c for c in found.scripts if isinstance(c.document, Script) and c.document.stage != "handoff"]
     barred = {candidate.id: _barred(candidate, found, situation) for candidate in usable}
     # An offer may still be taken away by the policy, so it is no measure for the replies beside it.
-    best = max((relevance(c) for c in usable if barred[c.id] is None and not _is_offer(c)), default=0.0)
-    informed = _informed_intents(usable, best)
+    fits = {candidate.id: relevance(candidate, named=found.named) for candidate in usable}
+    best = max((fits[c.id] for c in usable if barred[c.id] is None and not _is_offer(c)), default=0.0)
+    near = [c.document for c in usable if fits[c.id] >= best * NEARLY_AS_GOOD]
+    # Nobody is asked for what the shop knows, nor what they are looking for when they have said so.
+    informed = frozenset(
+        document.intent for document in near if on_record(document) or (found.named and _shows(document))
+    )
     for candidate in usable:
-        option = _script(candidate, best, situation, barred[candidate.id], informed)
+        option = _script(candidate, fits[candidate.id], best, situation, barred[candidate.id], informed)
         options.setdefault(option.key, option)
-    going_on = _onward(found, usable, barred, best, situation)
+    repeated = max((fits[c.id] for c in usable if barred[c.id] == SAID_ALREADY), default=0.0)
+    going_on = _onward(found, repeated, best, situation)
     if going_on is not None:
         options.setdefault(going_on.key, going_on)
     clarifying = clarifying_script(found, situation)
@@ -159,12 +175,6 @@ def _worth_guessing(script: Script) -> bool:
     return script.stage not in ("greet", "close") and script.intent != OFF_TOPIC
 
 
-def _informed_intents(candidates: Sequence[Candidate], best: float) -> frozenset[str]:
-    """Intents that can be answered, or have been, from the customer's own records as well as in general."""
-    near = (c.document for c in candidates if relevance(c) >= best * NEARLY_AS_GOOD)
-    return frozenset(document.intent for document in near if on_record(document))
-
-
 def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | None:
     """Why a script cannot be said, however well it fits; None when it can."""
     script = candidate.document
@@ -180,6 +190,8 @@ def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | N
         return "less_specific"
     if script.intent == OFF_TOPIC:
         return "irrelevant" if relevance(candidate) < SURELY_ELSEWHERE else None
+    if found.named and _shows(script):
+        return None  # the same words as before may stand over other products
     if found.onward and situation.sent.get(script.family) and script.stage not in REPEATABLE:
         return SAID_ALREADY  # a playbook that knows no way on may only say it again
     return None
@@ -194,33 +206,28 @@ def _is_offer(candidate: Candidate) -> bool:
     return isinstance(candidate.document, Script) and candidate.document.offer is not None
 
 
-def _onward(
-    found: Found,
-    candidates: Sequence[Candidate],
-    barred: Mapping[str, str | None],
-    best: float,
-    situation: Situation,
-) -> Option | None:
-    """Where the best answer was given already and the customer goes on about it: that a person should take it from here."""
-    fit = max((relevance(c) for c in candidates if barred[c.id] == SAID_ALREADY), default=0.0)
+def _onward(found: Found, repeated: float, best: float, situation: Situation) -> Option | None:
+    """Where the best answer was given already and the customer goes on about it: that a person should take it from here.
+
+    `repeated`: how well what was said already would fit.
+    """
     script = next((script for script in found.onward if not situation.sent.get(script.family)), None)
-    if script is None or situation.waiting or fit <= best:
+    if script is None or situation.waiting or repeated <= best:
         return None
-    return _priced(f"reply:{script.id}", "reply", fit, situation, script=script)
+    return _priced(f"reply:{script.id}", "reply", repeated, situation, script=script)
 
 
 def _script(
-    candidate: Candidate, best: float, situation: Situation, barred: str | None, informed: frozenset[str]
+    candidate: Candidate, fit: float, best: float, situation: Situation, barred: str | None, informed: frozenset[str]
 ) -> Option:
     script = candidate.document
     assert isinstance(script, Script)  # noqa: S101 — `build` passes scripts only
-    fit = relevance(candidate)
     kind: ActionKind = "reply"
     key = f"reply:{script.id}"
     benefit = 0
     why_not = barred or (None if fit >= best * NEARLY_AS_GOOD else "less_relevant")
-    if script.intent in informed and not on_record(script) and script.offer is None:
-        why_not = "less_specific"  # nobody is asked for what the shop knows
+    if script.intent in informed and not on_record(script) and not _shows(script) and script.offer is None:
+        why_not = "less_specific"
     treatment = script.stage in TREATING_STAGES
     if script.offer is not None:
         kind, key, benefit, treatment = "offer", f"offer:{script.offer.id}", script.offer.cost, True

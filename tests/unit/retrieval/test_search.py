@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from retrieval import store
-from retrieval.documents import Product, SearchContext
+from retrieval.documents import Limit, Product, SearchContext
 from retrieval.eligibility import holds
 from retrieval.errors import NoSnapshot
 from retrieval.search import Retriever
@@ -155,6 +155,31 @@ def catalogue_of(product_of, count: int) -> list[Product]:
         )
         for number in range(count)
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [
+        (Limit(None, 60.0), {"plain", "yen"}),
+        (Limit(None, 60.0, "EUR"), {"plain", "yen"}),
+        (Limit(60.005, None, "EUR"), {"dear", "yen"}),
+        (Limit(40.0, 59.99), {"yen"}),
+        (Limit(None, 60.0, "USD"), {"plain", "dear", "yen"}),  # nobody here can convert
+        (Limit(None, 55.0, "JPY"), {"plain", "dear", "yen"}),
+        (Limit(None, 10.0, "JPY"), {"plain", "dear"}),
+        (Limit(None, 1.0), set()),
+    ],
+)
+def test_products_cost_what_is_allowed(retriever_of, product_of, hashing, limit: Limit, found: set[str]) -> None:
+    products = [
+        dataclasses.replace(product_of(1, "a mug"), id="plain", price=6_000, currency="EUR"),
+        dataclasses.replace(product_of(2, "the other mug"), id="dear", price=6_001, currency="EUR"),
+        dataclasses.replace(product_of(3, "mug from far away"), id="yen", price=50, currency="JPY"),
+    ]
+    retriever = retriever_of([], products, hashing)
+    context = dataclasses.replace(PRODUCT, k=3, limit=limit)
+    assert set(ids(retriever.search(hashing.encode(["mug"])[0], "mug", context))) == found
+    assert set(ids(retriever.named(["plain", "dear", "yen"], context))) == found
 
 
 def test_products_are_in_stock_sold_here_and_not_excluded(retriever_of, product_of, hashing) -> None:

@@ -8,7 +8,7 @@ from assistant.policy import priors
 from assistant.policy.types import Option
 from assistant.turns import options
 from assistant.turns.options import Found, Situation
-from retrieval.documents import Candidate, Offer, Script
+from retrieval.documents import Candidate, Offer, Product, Script
 
 ONWARD = Script(
     "general/noted-2@en", "general/noted-2", "en", "Noted", "Shall I bring one in?", "details_given", "acknowledge"
@@ -142,6 +142,28 @@ def test_the_person_in_charge_is_called_when_asked_for() -> None:
     assert options.needs_person(Found(ruled={"asks_manager": 0.8})) == "asks_manager"
     assert options.needs_person(Found(ruled={"asks_manager": 0.3})) is None
     assert options.needs_person(Found([candidate(script("p/fraud-1", "fraud", "handoff"), 0.6)])) == "fraud"
+
+
+ASK = script("product/find-1", "recommendation", "clarify")
+SHOW = script("product/find-2", "recommendation", "recommend")
+LAMP = Candidate(Product("P1", "en", "Lamp", stock=1), 0, 0.9)
+
+
+def test_who_names_a_product_sees_it_and_is_not_asked_what_they_look_for() -> None:
+    scripts = [candidate(ASK, 0.9, 0.9), candidate(SHOW, 0.9, 0.5)]
+    made = table(Found(scripts, products=[LAMP], named=True))
+    assert made["recommend:product/find-2@en"].why_not is None
+    assert made["reply:product/find-1@en"].why_not == "less_specific"
+    pleasing = table(Found(scripts, products=[LAMP]))
+    assert pleasing["reply:product/find-1@en"].why_not is None
+    assert pleasing["recommend:product/find-2@en"].why_not == "less_relevant"
+
+
+def test_other_products_may_be_shown_with_the_words_of_before() -> None:
+    found = Found([candidate(SHOW, 0.9)], onward=[ONWARD], products=[LAMP], named=True)
+    made = table(found, sent={"product/find-2": 1})
+    assert made["recommend:product/find-2@en"].why_not is None
+    assert "reply:general/noted-2@en" not in made
 
 
 def test_scripts_that_only_ask_give_way_to_a_page_that_answers() -> None:

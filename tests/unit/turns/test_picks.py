@@ -17,6 +17,7 @@ from retrieval.documents import Candidate, Product, Script, SearchContext
 from retrieval.encoders import load
 from retrieval.recommend import DAY_MS, Purchase, Recommender
 from retrieval.search import Retriever
+from retrieval.wishes import wish
 
 NOW = 1_700_000_000_000
 WINDOW = 30 * DAY_MS
@@ -91,6 +92,12 @@ def wanted(text: str, *, shopping: Shopping | None = None, **more: Any) -> Wante
     )
 
 
+def asked_for(retriever: Retriever, recommender: Recommender | None, turn: Wanted) -> list[Candidate]:
+    named = wish(turn.text)
+    asked = picks.Asked(named.text, load("hash").encode([named.text])[0], named.limit)
+    return picks.asked_for(retriever, recommender, turn, [asked])
+
+
 def bought(*names: str, days: int = 40, **more: Any) -> Shopping:
     purchases = tuple(Purchase(name, f"o{n}", NOW - days * DAY_MS) for n, name in enumerate(names))
     return Shopping(purchases=purchases, **more)
@@ -102,18 +109,18 @@ def ids(found: list[Candidate]) -> list[str]:
 
 def test_what_they_drink_comes_first_among_what_was_asked_for(retriever: Retriever, recommender: Recommender) -> None:
     tea = bought("green-tea-2", "green-tea-2")
-    found = picks.asked_for(retriever, recommender, wanted("green tea", shopping=tea), ())
+    found = asked_for(retriever, recommender, wanted("green tea", shopping=tea))
     assert found[0].id == "green-tea-2"
     assert "history" in found[0].why
     assert len(found) <= picks.SHOWN
-    calm = picks.asked_for(retriever, recommender, wanted("coffee beans", shopping=tea), ())
+    calm = asked_for(retriever, recommender, wanted("coffee beans", shopping=tea))
     assert all(one.id.startswith("coffee") for one in calm[:2])  # a taste for tea does not answer a question for coffee
 
 
 def test_at_high_risk_it_is_the_conversation_alone(retriever: Retriever, recommender: Recommender) -> None:
     asked = wanted("green tea", shopping=bought("coffee-beans-1"), band="high")
-    assert ids(picks.asked_for(retriever, recommender, asked, ())) == ids(
-        picks.asked_for(retriever, None, dataclasses.replace(asked, shopping=Shopping()), ())
+    assert ids(asked_for(retriever, recommender, asked)) == ids(
+        asked_for(retriever, None, dataclasses.replace(asked, shopping=Shopping()))
     )
 
 
@@ -133,21 +140,21 @@ def test_what_must_not_be_shown_again(
 ) -> None:
     text = gone.rsplit("-", 1)[0].replace("-", " ")
     for learned in (recommender, None):
-        found = ids(picks.asked_for(retriever, learned, wanted(text, shopping=shopping, **more), ()))
+        found = ids(asked_for(retriever, learned, wanted(text, shopping=shopping, **more)))
         assert found
         assert gone not in found
 
 
 def test_a_consumable_comes_back_when_it_is_used_up(retriever: Retriever, recommender: Recommender) -> None:
     asked = wanted("green tea", shopping=bought("green-tea-1"))
-    assert "green-tea-1" in ids(picks.asked_for(retriever, recommender, asked, ()))
-    assert "green-tea-1" not in ids(picks.asked_for(retriever, None, asked, ()))
+    assert "green-tea-1" in ids(asked_for(retriever, recommender, asked))
+    assert "green-tea-1" not in ids(asked_for(retriever, None, asked))
 
 
 def test_a_guest_is_not_shown_what_the_guest_complains_of(retriever: Retriever) -> None:
     text = "the steel kettle 1 leaks"
-    assert "steel-kettle-1" in ids(picks.asked_for(retriever, None, wanted(text), ()))
-    assert "steel-kettle-1" not in ids(picks.asked_for(retriever, None, wanted(text, reasons=("quality",)), ()))
+    assert "steel-kettle-1" in ids(asked_for(retriever, None, wanted(text)))
+    assert "steel-kettle-1" not in ids(asked_for(retriever, None, wanted(text, reasons=("quality",))))
 
 
 def test_who_asks_for_anything_good_gets_what_fits_or_what_is_popular(

@@ -489,7 +489,7 @@ async def test_products_are_also_sought_with_what_was_said_before(shop: Any) -> 
     await shop.turn("a present for my mother")
     await shop.turn("she likes tea")
     products = [text for _, text, context in shop.retriever.asked if context.kind == "product"]
-    assert products == ["a present for my mother", "she likes tea", "a present for my mother she likes tea"]
+    assert products == ["mother", "tea", "mother tea"]
 
 
 @pytest.mark.parametrize(
