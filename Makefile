@@ -78,7 +78,8 @@ long: $(VENV)/.tested
 clean:
 	rm -rf $(VENV) var .cache web/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Pictures for the README and the docs, made by the end-to-end tests.
+# Pictures for the README and the docs, made by the end-to-end tests that look at each screen.
+PICTURES := test_journey test_screens test_supervisor_figures test_widget_access test_widget_callback
 screenshots: $(VENV)/.tested
 	@$(BIN)/python tests/tools/browser.py
-	STAYWELL_IMAGES=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/e2e/test_journey.py -q
+	STAYWELL_IMAGES=$(CURDIR)/docs/images $(BIN)/python -m pytest $(PICTURES:%=tests/e2e/%.py) -q -k "not five_hundred"

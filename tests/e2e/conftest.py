@@ -6,12 +6,15 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -38,6 +41,11 @@ class Demo:
     @property
     def database(self) -> Path:
         return self.folder / "staywell.db"
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What its database says."""
+        with closing(sqlite3.connect(self.database)) as database:
+            return database.execute(query, values).fetchall()
 
 
 def start_demo(folder: Path, *options: str, **environment: str) -> tuple[Demo, subprocess.Popen[bytes]]:
@@ -157,3 +165,12 @@ def log_in() -> Callable[[Page, str], None]:
         page.locator("input[type=password]").wait_for(state="detached")
 
     return with_name
+
+
+@pytest.fixture
+def desk(demo: Demo, open_page: Open, log_in: Callable[[Page, str], None]) -> Page:
+    """The supervisor's desk, logged in as a supervisor, with its list of transcripts there."""
+    page = open_page(f"{demo.url}/supervisor")
+    log_in(page, "sam")
+    page.locator(".it").first.wait_for()
+    return page

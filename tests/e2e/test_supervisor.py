@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from console_page import take
 from playwright.sync_api import Page, expect
-from screen_checks import SIZES, check_axe, check_layout, keep
 from visitor import Visitor
-
-from assistant.loop import gating
-from risk import registry
-from tests.tools.another_model import another
 
 pytestmark = pytest.mark.e2e
 
 Demo = Any  # what the fixtures of conftest.py give
 Open = Callable[..., Page]
 LogIn = Callable[[Page, str], None]
-
-
-def rows(demo: Demo, query: str, *values: Any) -> list[Any]:
-    with closing(sqlite3.connect(demo.database)) as database:
-        return database.execute(query, values).fetchall()
-
-
-@pytest.fixture
-def desk(demo: Demo, open_page: Open, log_in: LogIn) -> Page:
-    page = open_page(f"{demo.url}/supervisor")
-    log_in(page, "sam")
-    page.locator(".it").first.wait_for()
-    return page
 
 
 def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
@@ -57,8 +36,8 @@ def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
         head.click()
     head.click()
     opened = turn.locator(".dec-body")
-    decision, eligible, probabilities = rows(
-        demo, "SELECT id, eligible, probabilities FROM decision WHERE conversation_id = ? ORDER BY seq DESC", conv
+    decision, eligible, probabilities = demo.rows(
+        "SELECT id, eligible, probabilities FROM decision WHERE conversation_id = ? ORDER BY seq DESC", conv
     )[0]
     expect(opened.locator(".bars tbody tr")).to_have_count(len(json.loads(eligible)))
     expect(opened.locator(".bars tbody tr.on")).to_have_count(1)
@@ -76,7 +55,7 @@ def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
     right.get_by_role("textbox", name="Comment", exact=True).fill("A second fault belongs with a person.")
     right.get_by_role("button", name="Save review").click()
     expect(right.locator(".given")).to_contain_text("A second fault belongs with a person.")
-    stored = rows(demo, "SELECT decision_id, verdict, label, comment FROM review WHERE conversation_id = ?", conv)
+    stored = demo.rows("SELECT decision_id, verdict, label, comment FROM review WHERE conversation_id = ?", conv)
     assert [(row[0], row[1], json.loads(row[2]), row[3]) for row in stored] == [
         (
             decision,
@@ -85,7 +64,7 @@ def test_a_decision_is_opened_and_judged(demo: Demo, desk: Page) -> None:
             "A second fault belongs with a person.",
         )
     ]
-    outcome = rows(demo, "SELECT decision_id FROM outcome WHERE conversation_id = ? AND type = 'review'", conv)
+    outcome = demo.rows("SELECT decision_id FROM outcome WHERE conversation_id = ? AND type = 'review'", conv)
     assert outcome == [(decision,)]
     expect(right.get_by_role("row", name=re.compile("Reviewed"))).to_be_visible()
 
@@ -140,87 +119,6 @@ def test_csv_of_what_is_listed(desk: Page, tmp_path: Path) -> None:
     assert len(lines) == total + 1
 
 
-def test_the_live_view_shows_who_waits_and_who_is_here(demo: Demo, desk: Page, open_page: Open, log_in: LogIn) -> None:
-    with Visitor(demo.url, customer="C1002", locale="zh") as customer:
-        customer.say("转人工")
-        customer.wait_for("escalated", "system")
-        log_in(open_page(f"{demo.url}/console"), "lin")
-        desk.get_by_role("link", name="Live").click()
-        agents = desk.get_by_role("region", name="Agents")
-        expect(agents.get_by_role("listitem").filter(has_text="林")).to_contain_text("Available", timeout=10_000)
-        card = desk.locator(".live .it", has_text="王丽")
-        expect(card.first).to_be_visible(timeout=10_000)
-        card.first.click()
-        expect(desk.locator(".view .title")).to_have_text("王丽")
-
-
-def test_reports_open_to_the_transcripts_that_they_count(desk: Page, tmp_path: Path) -> None:
-    desk.get_by_role("link", name="Reports").click()
-    desk.get_by_role("link", name="Churn by language").click()
-    desk.get_by_role("radio", name="90 days").check()
-    expect(desk).to_have_url(re.compile(r"report=churn-by-locale|report=churn-by-language"))
-    line = desk.locator(".report tbody tr").first
-    desk.get_by_role("button", name="Churn", exact=True).click()
-    expect(desk.locator(".report .bar-head")).to_have_text("Churn")
-    with desk.expect_download() as download:
-        desk.get_by_role("link", name="CSV").click()
-    path = tmp_path / "report.csv"
-    download.value.save_as(path)
-    count = int(path.read_text("utf-8-sig").splitlines()[1].split(",")[1])
-    assert count > 0
-    expect(line.locator("td").first).to_have_text(str(count))  # once the longer period is there
-    line.get_by_role("link").click()
-    expect(desk.locator(".find-foot [role=status]")).to_contain_text(str(count))
-    desk.go_back()
-    expect(desk.locator(".report tbody tr").first).to_be_visible()
-    for name in ("Volume", "Response times", "Escalations", "Offers", "Agents", "Calibration", "Drift"):
-        desk.get_by_role("link", name=name, exact=True).click()
-        expect(desk.locator(".report .title")).to_have_text(name)
-        expect(desk.locator(".report table, .report .empty").first).to_be_visible()
-
-
-def test_a_report_never_stands_under_another_periods_heading(desk: Page) -> None:
-    desk.get_by_role("link", name="Reports").click()
-    desk.get_by_role("radio", name="90 days").check()
-    days = desk.locator(".report tbody tr")
-    expect(days).to_have_count(90)
-    # From here on, whatever is drawn is held against the period that is chosen.
-    desk.evaluate(
-        """() => {
-          window.drawn = [];
-          const look = () => window.drawn.push([
-            document.querySelector('.report-head input:checked')?.value,
-            document.querySelectorAll('.report tbody tr').length,
-          ]);
-          const all = { childList: true, subtree: true, attributes: true };
-          new MutationObserver(look).observe(document.querySelector('.reports'), all);
-        }"""
-    )
-    held: list[Any] = []
-    desk.route("**/api/review/reports/**", lambda route: held.append(route))
-    desk.get_by_role("radio", name="7 days", exact=True).check()
-    expect(desk.locator(".report [role=status]")).to_have_text("Loading")
-    expect(days).to_have_count(0)
-    # The page says that it loads as soon as it asks; the question itself reaches the test a moment later.
-    until = time.monotonic() + 10
-    while not held and time.monotonic() < until:
-        desk.wait_for_timeout(20)
-    held.pop().continue_()
-    expect(days).to_have_count(7)
-    assert {tuple(seen) for seen in desk.evaluate("window.drawn")} <= {("7", 0), ("7", 7)}
-
-
-def test_the_audit_trail_tells_who_read_what(desk: Page) -> None:
-    desk.locator(".it").first.click()
-    name = desk.locator(".view .title").inner_text()
-    desk.get_by_role("link", name="Audit").click()
-    expect(desk.locator(".audit .tag")).to_have_text("Chain intact")
-    read = desk.locator(".audit tbody tr", has_text="Read a transcript").first
-    expect(read).to_contain_text("Sam")
-    read.get_by_role("link").click()
-    expect(desk.locator(".view .title")).to_have_text(name)
-
-
 def test_an_agent_is_told_that_the_desk_is_not_theirs(demo: Demo, open_page: Open, log_in: LogIn) -> None:
     page = open_page(f"{demo.url}/supervisor")
     log_in(page, "mara")
@@ -228,89 +126,6 @@ def test_an_agent_is_told_that_the_desk_is_not_theirs(demo: Demo, open_page: Ope
     page.get_by_role("link", name="Open the console").click()
     expect(page).to_have_url(re.compile(r"/console"))
     expect(page.get_by_role("navigation", name="Queue")).to_be_visible()
-
-
-def test_figures_and_transcripts_that_cannot_be_read_say_so(demo: Demo, open_page: Open, log_in: LogIn) -> None:
-    page = open_page("about:blank")
-    broken = '{"code": "unavailable", "message": "down", "retryable": true}'
-    page.route(
-        re.compile(r"/api/review/"),
-        lambda route: route.fulfill(status=503, content_type="application/json", body=broken),
-    )
-    page.goto(f"{demo.url}/supervisor")
-    log_in(page, "sam")
-    expect(page.locator(".tiles .failed")).to_contain_text("cannot answer right now")
-    expect(page.locator(".col.list .failed")).to_be_visible()
-    page.unroute(re.compile(r"/api/review/"))
-    page.locator(".col.list .failed").get_by_role("button", name="Try again").click()
-    expect(page.locator(".it").first).to_be_visible()
-
-
-def passed_the_gate(demo: Demo, **settings: Any) -> str:
-    """Another model in the demo's registry, with a verdict that lets it serve; its version."""
-    folder = demo.folder / "models"
-    registry.adopt(folder)
-    version = another(folder, elevated=0.3, **settings)
-    check = {"name": "ap", "passed": True, "limit": -0.005, "figure": {"value": 0.01, "low": -0.001, "high": 0.02}}
-    verdict = {"champion": registry.pointer(folder).champion, "passed": True, "checks": [check]}
-    gating.verdict_path(folder, version).write_text(json.dumps(verdict), encoding="utf-8")
-    return version
-
-
-def test_a_model_is_promoted_and_rolled_back_with_reasons(demo: Demo, desk: Page) -> None:
-    old = registry.pointer(registry.SHIPPED).champion
-    new = passed_the_gate(demo)
-    desk.get_by_role("link", name="Models").click()
-    cards = desk.locator(".model-cards")
-    card = cards.get_by_role("article", name=new)
-    expect(card).to_contain_text("passed the gate")
-    expect(cards.get_by_role("article", name=old)).to_contain_text("champion")
-    expect(desk.get_by_role("group", name="Figures side by side").locator("thead")).to_contain_text(new)
-    card.locator("summary", has_text="Passed the gate").click()
-    expect(card.locator(".gate")).to_contain_text("0.010 (-0.001 … 0.020)")
-    card.locator("summary", has_text="Model card").click()
-    expect(card.locator(".card-text h4").first).to_have_text("staywell")
-    card.get_by_role("button", name="Promote").click()
-    dialog = desk.get_by_role("dialog", name="Promote this model?")
-    confirm = dialog.get_by_role("button", name="Promote")
-    expect(confirm).to_be_disabled()  # nothing is moved without a reason
-    dialog.get_by_label("Why?").fill("Better on Chinese conversations")
-    confirm.click()
-    expect(card).to_contain_text("champion")
-    expect(desk.get_by_role("status").filter(has_text="Promoted.")).to_be_visible()
-    journal = desk.get_by_role("group", name="Journal").locator("tbody tr").first
-    for words in ("Promoted", new, "Better on Chinese conversations", "Sam"):
-        expect(journal).to_contain_text(words)
-    assert registry.pointer(demo.folder / "models").champion == new
-    # The server has followed already: the next turn names it.
-    with Visitor(demo.url, customer="C1003") as customer:
-        customer.say("Who answers me now?")
-        customer.wait_for("message", "bot")
-        versions = rows(demo, "SELECT versions FROM decision WHERE conversation_id = ?", customer.conv)
-    assert json.loads(versions[-1][0])["model"] == new
-    cards.get_by_role("article", name=new).get_by_role("button", name="Roll back").click()
-    back = desk.get_by_role("dialog")
-    back.get_by_label("Why?").fill("Tried out only")
-    back.get_by_role("button", name="Roll back").click()
-    expect(cards.get_by_role("article", name=old)).to_contain_text("champion")
-    desk.get_by_role("link", name="Audit").click()
-    expect(desk.locator(".audit tbody tr").first).to_contain_text("Rolled a model back")
-    expect(desk.locator(".audit tbody tr").first).to_contain_text("Tried out only")
-
-
-def test_a_move_on_an_old_page_is_refused_in_words(demo: Demo, desk: Page) -> None:
-    new = passed_the_gate(demo, other=1)
-    desk.get_by_role("link", name="Models").click()
-    card = desk.get_by_role("article", name=new)
-    card.get_by_role("button", name="Let it serve a share").click()
-    folder = demo.folder / "models"
-    before = registry.pointer(folder).champion
-    registry.promote(folder, new, reason="meanwhile")
-    dialog = desk.get_by_role("dialog")
-    dialog.get_by_label("Why?").fill("a twentieth first")
-    dialog.get_by_role("button", name="Let it serve").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Somebody else has moved the models")
-    registry.promote(folder, before, reason="and back")
 
 
 def test_words_are_found_in_either_language_and_lead_to_their_message(demo: Demo, desk: Page) -> None:
@@ -372,7 +187,7 @@ def test_a_view_is_kept_shared_opened_renamed_and_deleted(
     expect(dialog).to_contain_text("Your colleagues lose it too.")
     dialog.get_by_role("button", name="Delete").click()
     expect(dialog).to_have_count(0)
-    assert rows(demo, "SELECT count(*) FROM saved_view") == [(0,)]
+    assert demo.rows("SELECT count(*) FROM saved_view") == [(0,)]
 
 
 def test_a_scorecard_is_given_and_counts(demo: Demo, desk: Page) -> None:
@@ -390,7 +205,7 @@ def test_a_scorecard_is_given_and_counts(demo: Demo, desk: Page) -> None:
     expect(given).to_contain_text("50% · Sam")
     expect(given).to_contain_text("Friendly and clear 3/3 · Right and complete answer 1/5")
     expect(given).to_contain_text("请先核对订单。")
-    assert rows(demo, "SELECT value FROM outcome WHERE type = 'scorecard'") == [(0.5,)]
+    assert demo.rows("SELECT value FROM outcome WHERE type = 'scorecard'") == [(0.5,)]
     # The shop's own criteria.
     card.get_by_role("button", name="Criteria").click()
     dialog = desk.get_by_role("dialog")
@@ -453,7 +268,7 @@ def test_watched_silently_whispered_to_and_taken_over(demo: Demo, desk: Page, op
         read = (
             "SELECT count(*) FROM audit JOIN agent ON actor = 'agent:' || agent.id WHERE login = 'sam' AND object = ?"
         )
-        assert rows(demo, read, customer.conv) == [(1,)]
+        assert demo.rows(read, customer.conv) == [(1,)]
         # On a phone, where the page itself scrolls, it stands at the foot of the window, however long the transcript.
         desk.set_viewport_size({"width": 390, "height": 844})
         desk.evaluate("scrollTo(0, 0)")
@@ -470,50 +285,6 @@ def test_watched_silently_whispered_to_and_taken_over(demo: Demo, desk: Page, op
         held = (
             "SELECT agent.login FROM conversation JOIN agent ON holder = 'agent:' || agent.id WHERE conversation.id = ?"
         )
-        holder = rows(demo, held, customer.conv)
+        holder = demo.rows(held, customer.conv)
         assert holder == [("sam",)]
         assert not any("Offer the courier" in (event.get("body") or "") for event in customer.events)
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_new_screens_in_every_theme_and_language(
-    demo: Demo, open_page: Open, log_in: LogIn, theme: str, language: str
-) -> None:
-    locale = "zh-CN" if language == "zh" else "en-GB"
-    page = open_page(f"{demo.url}/supervisor?tab=models", color_scheme=theme, locale=locale, reduced_motion="reduce")
-    where = f"{theme} {language}"
-    passed_the_gate(demo, look=1)
-    log_in(page, "sam")
-    page.locator(".model").first.wait_for()
-    page.locator(".report-table tbody tr").first.wait_for()
-    for summary in page.locator(".model summary").all():
-        summary.click()
-    check_axe(page, f"{where} models")
-    for size, (width, height) in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(200)
-        check_layout(page, f"{where} models {size}")
-        keep(page, f"models-{size}-{theme}-{language}")
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.locator(".model-moves button").first.click()
-    check_axe(page, f"{where} move")
-    page.keyboard.press("Escape")
-    page.keyboard.press("Control+k")
-    page.locator(".palette [role=option]").first.wait_for()
-    check_axe(page, f"{where} palette")
-    page.keyboard.press("Escape")
-    page.goto(f"{demo.url}/supervisor?locale={language}")
-    page.locator(".it").first.click()
-    page.locator(".points").first.wait_for()
-    page.locator(".views .popover-btn").click()
-    check_axe(page, f"{where} views")
-    page.locator(".views .popover-in .btn").last.click()
-    check_axe(page, f"{where} save a view")
-    page.keyboard.press("Escape")
-    page.locator(".card-head .icon-btn").first.click()
-    page.locator(".criteria").wait_for()
-    check_axe(page, f"{where} criteria")
-    page.set_viewport_size({"width": 390, "height": 844})
-    check_layout(page, f"{where} criteria on a phone")
-    keep(page, f"criteria-phone-{theme}-{language}")

@@ -5,9 +5,7 @@ With STAYWELL_IMAGES=<folder> the screens are kept there as pictures.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from axe import check_axe
 from chat_page import ChatPage
 from chat_rows import hand_to, write_agents, write_events
 from playwright.sync_api import Page, expect
+from screen_checks import keep
 
 from assistant.conversations.store import NewEvent
 from assistant.ids import new_id
@@ -37,13 +36,6 @@ def check_layout(chat: ChatPage, where: str) -> None:
     )
     assert outside == [], where
     assert chat.document().evaluate("document.documentElement.scrollWidth <= innerWidth"), where
-
-
-def keep(page: Page, name: str) -> None:
-    folder = os.environ.get("STAYWELL_IMAGES")
-    if folder:
-        page.wait_for_timeout(300)
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 WORDS = {
@@ -81,7 +73,6 @@ def test_every_state(demo: Demo, open_page: Open, locale: str, theme: str, size:
     chat = ChatPage(page)
     expect(chat.launcher).to_be_visible()
     page.locator(".product").first.wait_for()
-    keep(page, f"shop-{where}")
     check_axe(page, f"{where} shop")
     chat.open()
     keep(page, f"widget-empty-{where}")

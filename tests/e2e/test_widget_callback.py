@@ -5,7 +5,6 @@ With STAYWELL_IMAGES=<folder> the screens are kept there as pictures.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from axe import check_axe
 from chat_page import ChatPage
 from playwright.sync_api import Page, expect
+from screen_checks import keep
 
 pytestmark = pytest.mark.e2e
 
@@ -28,12 +28,6 @@ PAYLOAD = '<img src=x onerror="alert(1)">"onmouseover=alert(2) x="'
 def quiet(demo_of: Callable[..., Demo], tmp_path: Path) -> Demo:
     """A demo in which it takes a second to see that nobody is there."""
     return demo_of(tmp_path, "--no-past", STAYWELL_NOBODY_SECONDS="1", STAYWELL_MESSAGES_PER_10S="100")
-
-
-def keep(page: Page, name: str) -> None:
-    folder = os.environ.get("STAYWELL_IMAGES")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def wait_in_vain(page: Page, text: str) -> ChatPage:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PICTURED = {"desktop", "phone"}
 SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (834, 1112), "phone": (390, 844)}
 
 
@@ -19,10 +20,11 @@ def settle(page: Page) -> None:
 
 
 def keep(page: Page, name: str) -> None:
-    """Keeps a picture where one is asked for."""
+    """Keeps a picture where one is asked for: `screens/<name>.jpg` in the folder that STAYWELL_IMAGES names."""
     folder = os.environ.get("STAYWELL_IMAGES")
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
+        page.wait_for_timeout(300)  # let transitions end
+        page.screenshot(path=Path(folder) / "screens" / f"{name}.jpg", type="jpeg", quality=70)
 
 
 def check_layout(page: Page, where: str) -> None:

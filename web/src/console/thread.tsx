@@ -82,7 +82,7 @@ function Head({ thread, holds, ask }: { thread: Thread; holds: boolean; ask: (wh
   const card = useDesk((state) => cardOf(state, thread.conv));
   const epoch = useDesk((state) => control(state, thread.conv).assignEpoch);
   const busy = useDesk((state) => state.busy);
-  const offered = useDesk((state) => state.desk?.offered.some((item) => item.conv === thread.conv) ?? false);
+  const offered = useDesk((state) => state.desk?.offered.find((item) => item.conv === thread.conv));
   const bundle = thread.bundle!;
   const { contact, conversation } = bundle;
   const waits = card?.state === "queued";
@@ -104,6 +104,7 @@ function Head({ thread, holds, ask }: { thread: Thread; holds: boolean; ask: (wh
       </div>
       <div class="head-do">
         {conversation.status === "resolved" && !mineToWrapUp && <span class="tag">{t("status.resolved")}</span>}
+        {offered && <Button look="primary" busy={is("accept", offered.task)} onClick={() => desk.accept(offered.task, offered.offer ?? null)}>{t("accept")}</Button>}
         {waits && card && <Button look="primary" busy={is("accept", card.task)} onClick={() => desk.accept(card.task, null)}>{t("do.claim")}</Button>}
         {mayTakeOver && <Button busy={is("takeover", thread.conv)} keys="T" onClick={() => desk.takeOver(thread.conv)}>{t("do.take_over")}</Button>}
         {holds && <Button look="ghost" keys="Z" busy={is("snooze", thread.conv)} onClick={() => ask("snooze")}>{t("do.snooze")}</Button>}
