@@ -169,6 +169,10 @@ def test_five_hundred_conversations(
     expect(page.locator(".list-head", has_text="Waiting")).to_contain_text(re.compile(r"first 200 of (499|5\d\d)"))
     expect(page.locator(".q")).to_have_count(200)
     check_layout(page, "500 conversations")
+    # The longest name, offered or waiting, stays inside.
+    cards = page.locator(".offer, .q").filter(has_text="Wolfeschlegel")
+    expect(cards.first).to_be_visible()
+    assert cards.evaluate_all("(cards) => cards.every((card) => card.scrollWidth <= card.clientWidth)")
     times = []
     for _ in range(8):
         started = time.monotonic()

@@ -143,7 +143,7 @@ def test_a_model_is_promoted_and_rolled_back_with_reasons(demo: Demo, desk: Page
     expect(cards.get_by_role("article", name=old)).to_contain_text("champion")
     expect(desk.get_by_role("group", name="Figures side by side").locator("thead")).to_contain_text(new)
     card.locator("summary", has_text="Passed the gate").click()
-    expect(card.locator(".gate")).to_contain_text("0.010 (-0.001 … 0.020)")
+    expect(card.locator(".checks")).to_contain_text("0.010 (-0.001 … 0.020)")
     card.locator("summary", has_text="Model card").click()
     expect(card.locator(".card-text h4").first).to_have_text("staywell")
     card.get_by_role("button", name="Promote").click()
@@ -204,6 +204,7 @@ def test_new_screens_in_every_theme_and_language(
     for summary in page.locator(".model summary").all():
         summary.click()
     check_axe(page, f"{where} models")
+    page.locator(".models").evaluate("(page) => { page.scrollTop = 0 }")
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(200)

@@ -53,7 +53,7 @@ function Frame({ logOut }: { logOut: () => void }) {
   const selected = useDesk((state) => state.selected);
   const holds = useDesk((state) => state.selected !== null && control(state, state.selected).holds);
   const items = useMemo(() => suggested(thread?.bundle ?? null, f), [thread?.bundle, f]);
-  useNotices({ sound, desktop });
+  useNotices({ sound, desktop, onOpen: (conv) => { setPane("thread"); desk.select(conv); } });
   useEffect(() => desk.watchUnseen(unseen && agent.role !== "agent"), [desk, unseen, agent.role]);
 
   useEffect(() => {

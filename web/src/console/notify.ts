@@ -33,10 +33,26 @@ function chime(rising: boolean): void {
   }
 }
 
-export function useNotices({ sound, desktop }: { sound: boolean; desktop: boolean }): void {
+/** A notification that leads to the window, and to what it tells of. */
+function notice(title: string, options: NotificationOptions, pressed: () => void): void {
+  try {
+    const shown = new Notification(title, options);
+    shown.onclick = () => {
+      window.focus();
+      pressed();
+      shown.close();
+    };
+  } catch {
+    // phones show none without a service worker
+  }
+}
+
+export function useNotices({ sound, desktop, onOpen }: { sound: boolean; desktop: boolean; onOpen: (conv: string) => void }): void {
   const { t, word } = useI18n();
   const desk = useDesk((state) => state.desk);
   const { offers, unread, mentions } = useDesk((state) => state.desk && attentionOf(state)) ?? NOTHING;
+  const open = useRef(onOpen);
+  open.current = onOpen;
   const before = useRef<{ offers: Set<string>; unread: Map<string, number>; mentions: Set<string> } | null>(null);
   useEffect(() => {
     const count = offers + unread + mentions;
@@ -57,15 +73,10 @@ export function useNotices({ sound, desktop }: { sound: boolean; desktop: boolea
     const mentioned = desk.mentions.filter((mention) => !mention.read && !was.mentions.has(mention.note));
     if (sound && (offered.length || spoken.length || mentioned.length)) chime(offered.length > 0);
     if (!desktop || !document.hidden || typeof Notification === "undefined" || Notification.permission !== "granted") return;
-    for (const card of offered) {
-      new Notification(t("notify.offer", { name: displayName(card.name, t("who.guest")) }), { body: word("task_reason", card.reason), tag: card.task });
-    }
-    for (const card of spoken) {
-      new Notification(displayName(card.name, t("who.guest")), { body: oneLine(card.preview, 120), tag: card.conv });
-    }
-    for (const mention of mentioned) {
-      new Notification(t("notify.mention", { name: displayName(mention.agent) }), { body: oneLine(mention.body, 120), tag: mention.note });
-    }
+    const show = (conv: string, title: string, tag: string, body: string): void => notice(title, { body, tag }, () => open.current(conv));
+    for (const card of offered) show(card.conv, t("notify.offer", { name: displayName(card.name, t("who.guest")) }), card.task, word("task_reason", card.reason));
+    for (const card of spoken) show(card.conv, displayName(card.name, t("who.guest")), card.conv, oneLine(card.preview, 120));
+    for (const mention of mentioned) show(mention.conv, t("notify.mention", { name: displayName(mention.agent) }), mention.note, oneLine(mention.body, 120));
   }, [desk, sound, desktop, t, word]);
 }
 

@@ -127,7 +127,7 @@ function GateReport({ gate, champion }: { gate: Gate | null; champion: string })
       </summary>
       <p class="xs muted">{t("models.gate_against")} <bdi>{oneLine(gate.champion, 80)}</bdi>{gate.training_set && <> · {t("models.training_set")} <bdi>{oneLine(gate.training_set, 80)}</bdi></>}</p>
       {gate.checks.length > 0 && (
-        <table class="gate">
+        <table class="checks">
           <thead><tr><th scope="col">{t("models.check")}</th><th scope="col">{t("models.measured")}</th><th scope="col">{t("models.limit")}</th></tr></thead>
           <tbody>
             {gate.checks.map((check, i) => (
