@@ -49,11 +49,16 @@ def _fusion(data: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     sources = ", ".join(f"`{f['name']}` (sha256 `{f['sha256'][:16]}…`)" for f in data["files"])
     shown = {name: value for name, value in metrics.items() if name not in ("gains", "beats")}
     lines = "\n".join(verdicts)
+    guessed = (
+        f" {data['guessed']:,} more, whose days were not over, taught with labels that a model had guessed; no figure is made of them."
+        if data.get("guessed")
+        else ""
+    )
     return f"""## Fusion
 
 History and conversation meet as learnt from outcomes: {data["conversations"]:,} conversations of {data["customers"]:,} customers whose
 {data["horizon_days"]} days were over ({left_out}), from {sources}. Learner: {data["learner"]}; calibration: {data["calibration"]},
-both chosen out of fold. Split: {data["split"]}. What is unknown of a visitor or of a chat is left open, not guessed.
+both chosen out of fold. Split: {data["split"]}.{guessed} What is unknown of a visitor or of a chat is left open, not guessed.
 
 Against each way of scoring with less, out of fold at the end of a conversation, paired over customers (95 % intervals):
 

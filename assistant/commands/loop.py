@@ -40,6 +40,12 @@ def loop(
     as_of: AsOf = None,
     horizon: Annotated[int, typer.Option("--horizon", min=30, max=90, help="Label window in days: 30, 60 or 90.")] = 90,
     seed: Annotated[int, typer.Option("--seed")] = 0,
+    guess: Annotated[
+        bool,
+        typer.Option(
+            "--guess", help="Let labels be guessed where a window is not over; kept only where that passes the gate."
+        ),
+    ] = False,
     workers: Workers = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -60,6 +66,7 @@ def loop(
             encoder=load_encoder(settings.encoder),
             horizon_days=horizon,
             seed=seed,
+            guess=guess,
         )
         stages = once.Stages()
         with progress() as report:
@@ -115,6 +122,10 @@ def _say(found: dict[str, Any], json: bool) -> None:
     print_checks(found["gate"])
     look = found["look_at"]
     out.print(f"trained on {found['trained_on']} conversations, judged on {found['judged_on']}", highlight=False)
+    if found["guesses"] is not None:
+        tried = found["guesses"]
+        kept = "kept" if tried["kept"] else "not kept"
+        out.print(f"{tried['guessed']} labels guessed, of {tried['looked_at']} still open; {kept}", highlight=False)
     odd, chance = look["labels_odd"], look["odd_by_chance"]
     out.print(
         f"{odd:.1%} of the labels are not what the champion expects; {chance:.1%} would be by chance", highlight=False

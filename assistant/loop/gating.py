@@ -34,15 +34,33 @@ def judge(
     limits: gate.Limits | None = None,
     report: Report | None = None,
 ) -> gate.Verdict:
-    """Puts `version` before the gate and files the verdict.
+    """Puts `version` before the gate, against the champion, and files the verdict. Raises as `compare` does."""
+    champion = registry.pointer(folder).champion
+    verdict = compare(dataset, folder, champion, version, encoder, cache=cache, limits=limits, report=report)
+    content = {**verdict.as_json(), "training_set": dataset.name}
+    verdict_path(folder, version).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return verdict
+
+
+def compare(
+    dataset: files.Dataset,
+    folder: Path,
+    before: str,
+    version: str,
+    encoder: Encoder,
+    *,
+    cache: Path,
+    limits: gate.Limits | None = None,
+    report: Report | None = None,
+) -> gate.Verdict:
+    """The gate's verdict on `version` in the place of `before`; nothing is filed.
 
     Judged on the later conversations of customers that no challenger is trained on. Raises `ArtefactRefused` for a model that
     cannot be loaded, `DataRefused` when nothing can be compared.
     """
-    names = registry.pointer(folder)
-    if version == names.champion:
+    if version == before:
         raise ArtefactRefused(f"{version} is the champion: there is nothing to compare it with")
-    champion = registry.load(folder / names.champion, encoder_fingerprint=encoder.fingerprint)
+    champion = registry.load(folder / before, encoder_fingerprint=encoder.fingerprint)
     challenger = registry.load(folder / version, encoder_fingerprint=encoder.fingerprint)
     _, judged_by = split(dataset.cases)
     texts = [message.text for case in judged_by for message in case.conversation.messages]
@@ -52,16 +70,13 @@ def judge(
         judged_by, champion, challenger, lookup, lambda done, total: say("compare", done, total)
     )
     reward = f"stayed_{dataset.sheet['horizon_days']}"
-    verdict = gate.gate(
-        names.champion,
+    return gate.gate(
+        before,
         version,
         compared.evidence,
         evidence.judge(dataset, compared.bands, reward=reward),
         limits=limits,
     )
-    content = {**verdict.as_json(), "training_set": dataset.name}
-    verdict_path(folder, version).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return verdict
 
 
 def training_sets(model: artefact.Artefact) -> list[str]:

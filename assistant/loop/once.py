@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from assistant.loop import gating
+from assistant.loop import gating, guessing
 from assistant.loop.build import build
 from assistant.outcomes import maturity
 from assistant.storage.engine import Storage
@@ -25,6 +25,8 @@ from risk.dataset.rows import Case
 from risk.dataset.split import split
 from risk.embeddings import CachedEncoder
 from risk.errors import ExtraMissing
+from risk.fusion import data as fusion_data
+from risk.fusion import guesses
 from risk.scale.shards import HERE, Place
 from risk.scorer import ChampionScorer
 from risk.train import publish
@@ -48,6 +50,7 @@ class Settings:
     seed: int = 0
     limits: gate.Limits | None = None
     keep: int = gating.KEPT  # models that went before the gate and never served
+    guess: bool = False  # whether labels may be guessed for conversations whose window is not over
 
 
 def ripen(storage: Storage, site_id: str, now: int) -> int:
@@ -109,6 +112,11 @@ def turn(dataset: Dataset, settings: Settings, report: Report, stages: Stages | 
     with stages.stage("train"):
         model = _train(base, cached, dataset, settings, report)
         publish(model, settings.registry)
+    guessed = None
+    if settings.guess:
+        with stages.stage("guess"):
+            guessed = _guess(model, base, cached, dataset, settings, report)
+            model = guessed.model
     with stages.stage("gate"):
         verdict = gating.judge(
             dataset,
@@ -131,6 +139,7 @@ def turn(dataset: Dataset, settings: Settings, report: Report, stages: Stages | 
             name: dataset.sheet[name] for name in ("decisions", "cases", "customers", "left", "treated", "holdout")
         },
         "trained_on": model.data["fusion"]["conversations"],
+        "guesses": None if guessed is None else guessed.as_json(),
         "judged_on": len(split(dataset.cases)[1]),
         "challenger": model.version,
         "gate": verdict.as_json(),
@@ -144,11 +153,15 @@ def turn(dataset: Dataset, settings: Settings, report: Report, stages: Stages | 
 
 
 def _train(
-    base: artefact.Artefact, cached: CachedEncoder, dataset: Dataset, settings: Settings, report: Report
+    base: artefact.Artefact,
+    cached: CachedEncoder,
+    dataset: Dataset,
+    settings: Settings,
+    report: Report,
+    guessed: Sequence[fusion_data.Case] = (),
 ) -> artefact.Artefact:
-    """A fusion over the champion's branches, from the conversations that were left to ordinary service."""
+    """A fusion over the champion's branches, from the conversations that were left to ordinary service, and guessed ones."""
     try:
-        from risk.fusion import data as fusion_data
         from risk.fusion import train as fusion
     except ImportError as missing:
         raise ExtraMissing("training needs an extra: pip install 'staywell[train]'") from missing
@@ -157,12 +170,40 @@ def _train(
         "shop",
         base,
         cached,
-        fusion_data.of_dataset(dataset, settings.horizon_days),
+        guesses.joined(fusion_data.of_dataset(dataset, settings.horizon_days), guessed),
         listed,
         horizon_days=settings.horizon_days,
         seed=settings.seed,
         report=report,
     )
+
+
+def _guess(
+    plain: artefact.Artefact,
+    base: artefact.Artefact,
+    cached: CachedEncoder,
+    dataset: Dataset,
+    settings: Settings,
+    report: Report,
+) -> guessing.Guessed:
+    """The challenger, or one that has learnt from guesses as well where that is better."""
+
+    def judge(before: str, version: str) -> gate.Verdict:
+        return gating.compare(
+            dataset,
+            settings.registry,
+            before,
+            version,
+            settings.encoder,
+            cache=settings.cache,
+            limits=settings.limits,
+            report=report,
+        )
+
+    def train(guessed: Sequence[fusion_data.Case]) -> artefact.Artefact:
+        return _train(base, cached, dataset, settings, report, guessed)
+
+    return guessing.tried(plain, train, dataset, settings.registry, cached, judge, report)
 
 
 def _look_at(champion: ChampionScorer, cases: list[Case], cached: CachedEncoder, report: Report) -> dict[str, Any]:

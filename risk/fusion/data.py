@@ -36,6 +36,7 @@ class Case:
     left: float
     probability: float | None = None
     weight: float = 1.0
+    guessed: bool = False  # `left` is a model's guess: it may teach, and nothing is measured by it
 
     @property
     def customer(self) -> str:
@@ -50,10 +51,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """All usable conversations, by time, and why others are not among them."""
+    """All usable conversations, by time, and why others are not among them. Guessed ones come after all others."""
 
     rows: tuple[Case, ...]
     left_out: Mapping[str, int]
+
+    @property
+    def known(self) -> int:
+        """How many have a label that nobody has guessed."""
+        return sum(not case.guessed for case in self.rows)
 
 
 def read(

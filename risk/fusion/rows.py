@@ -37,6 +37,7 @@ class Rows:
     at: NDArray[np.int64]  # UTC milliseconds
     final: NDArray[np.bool_]  # the end of the conversation
     probability: Floats  # the truth, NaN where nobody knows it
+    guessed: NDArray[np.bool_]  # y is a model's guess
 
     @property
     def chat(self) -> Floats:
@@ -89,17 +90,25 @@ def collect(
             end = i == said[-1]
             truth = np.nan if case.probability is None else case.probability
             share = case.weight * (1.0 if end else EARLY_WEIGHT)
-            rest.append((case.left, share, number[case.customer], at, end, truth))
+            rest.append((case.left, share, number[case.customer], at, end, truth, case.guessed))
         if progress is not None and (done % 50 == 0 or done == len(cases)):
             progress(done, len(cases))
-    y, weight, customer, at_all, final, truths = (np.array(column) for column in zip(*rest, strict=True))
+    y, weight, customer, at_all, final, truths, guessed = (np.array(column) for column in zip(*rest, strict=True))
     origin, axes = _principal(np.stack(hidden), STATE)
     projection = replace(projection, axes=axes, origin=origin)
     chat = np.stack(seen)
     chat[:, -STATE:] = projection.hidden(np.stack(hidden))
     wide = np.concatenate([np.stack(compressed).astype(np.float64), chat], axis=1)
     rows = Rows(
-        np.stack(past), wide, y.astype(float), weight.astype(float), customer, at_all, final.astype(bool), truths
+        np.stack(past),
+        wide,
+        y.astype(float),
+        weight.astype(float),
+        customer,
+        at_all,
+        final.astype(bool),
+        truths,
+        guessed.astype(bool),
     )
     return rows, projection
 

@@ -45,10 +45,10 @@ def train(
     """A whole model: the branches of `base`, and a fusion learnt over them. Raises `DataRefused`.
 
     The learner (trees or gated sum) and the calibration are chosen on customers and times that the fit has not seen; then
-    everything is fitted on all rows, the learner on branch logits out of fold.
+    everything is fitted on all rows, the learner on branch logits out of fold. Guessed labels take part in that last fit only.
     """
-    if len(cases.rows) < LEAST:
-        few = f"{len(cases.rows)} conversations with an outcome"
+    if cases.known < LEAST:
+        few = f"{cases.known} conversations with an outcome"
         raise DataRefused(f"{few}; a fusion needs {LEAST}, until then the cold start serves")
     if encoder.fingerprint != base.encoder:
         raise DataRefused("the model to build on was trained with another encoder")
@@ -58,7 +58,8 @@ def train(
     lookup = encoder.lookup(texts, lambda done, total: report("encode", done, total))
     rows, projection = collect(cases.rows, scorer, lookup, seed, lambda done, total: report("replay", done, total))
     tick = _ticker(report, OUTER + 2)
-    found = out_of_fold(rows, horizon_days, seed, tick)
+    known = rows.where(~rows.guessed)
+    found = out_of_fold(known, horizon_days, seed, tick)
     kind = choose(found)
     scores = sigmoid(found.logits[kind])
     method, losses = calibrate.choose(scores, found.rows.y, found.rows.customer, seed=seed)
@@ -87,8 +88,9 @@ def train(
         **plain.data,
         "fusion": {
             "files": list(files),
-            "conversations": len(cases.rows),
-            "customers": len(np.unique(rows.customer)),
+            "conversations": cases.known,
+            "guessed": len(cases.rows) - cases.known,
+            "customers": len(np.unique(known.customer)),
             "left_out": dict(cases.left_out),
             "horizon_days": horizon_days,
             "learner": kind,

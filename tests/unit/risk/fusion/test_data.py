@@ -10,6 +10,7 @@ import pytest
 
 from risk.conversation.data import Conversation
 from risk.dataset import files as dataset
+from risk.dataset.rows import Case, part
 from risk.dataset.split import split
 from risk.errors import DataRefused
 from risk.fusion import data
@@ -98,15 +99,15 @@ def test_a_bad_outcome_is_refused_with_its_line(tmp_path: Path, body: str, messa
         data.outcomes(path, "inactive_90")
 
 
-def _logged(name: str, treated: bool, weight: float, *, customer: str = "key", at: int = START) -> dataset.Case:
+def _logged(name: str, treated: bool, weight: float, *, customer: str = "key", at: int = START) -> Case:
     talk = Conversation(name, "en", (Message("contact", "hello", at),), (None,), customer=customer)
-    return dataset.Case(talk, (1,), History(), 1.0, treated, weight, holdout=False)
+    return Case(talk, (1,), History(), 1.0, treated, weight, holdout=False)
 
 
 def test_a_training_set_of_the_product_s_own_log_gives_its_untreated_rows_by_weight(tmp_path: Path) -> None:
     cases = [_logged("a", False, 1.5), _logged("b", True, 3.0)]
     folder = dataset.write(
-        tmp_path, site="demo", as_of=START, horizon_days=90, decisions=[], cases=cases, left_out={"erased": 2}
+        tmp_path, site="demo", as_of=START, horizon_days=90, parts=[part([], cases, left_out={"erased": 2})]
     )
     found = data.of_dataset(dataset.read(folder), 90)
     assert [(case.conversation.id, case.weight, case.left) for case in found.rows] == [("a", 1.5, 1.0)]
@@ -119,7 +120,7 @@ def test_whoever_judges_at_the_gate_teaches_nothing(tmp_path: Path) -> None:
     cases = [
         _logged(f"c{n}", treated=n % 5 == 0, weight=1.0, customer=f"u{n % 40}", at=START + n * DAY) for n in range(200)
     ]
-    folder = dataset.write(tmp_path, site="demo", as_of=START, horizon_days=90, decisions=[], cases=cases, left_out={})
+    folder = dataset.write(tmp_path, site="demo", as_of=START, horizon_days=90, parts=[part([], cases)])
     found = dataset.read(folder)
     learnt, unseen = data.of_dataset(found, 90), data.of_dataset(found, 90, judging=True)
     judges = [case for case in split(found.cases)[1] if not case.treated]
