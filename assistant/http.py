@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,6 +36,9 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         raise ValueError("not Unicode text") from None
     return text
+
+
+Clean: Final = AfterValidator(clean_text)  # of every text that comes over HTTP and goes into a statement
 
 
 def answer(error: StaywellError) -> JSONResponse:

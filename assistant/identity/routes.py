@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from assistant.bus.hints import Bus
 from assistant.errors import Forbidden, NotAllowed, RateLimited
+from assistant.http import Clean
 from assistant.identity import audit, sessions
 from assistant.identity.address import remote_address
 from assistant.identity.agents import LogIn, Role
@@ -51,7 +52,7 @@ class LogInBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    login: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+    login: Annotated[str, StringConstraints(min_length=1, max_length=120), Clean]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 
 from assistant.escalation.service import DeskDeps
+from assistant.http import Clean
 from assistant.identity.routes import AgentDeps, require_role
 from assistant.review import search
 from assistant.review.search import Search
@@ -22,7 +23,7 @@ def build_router(deps: DeskDeps) -> APIRouter:
 
     @router.get("/api/desk/search")
     async def conversations(
-        request: Request, q: Annotated[str, Query(min_length=1, max_length=search.LONGEST_QUERY)]
+        request: Request, q: Annotated[str, Query(min_length=1, max_length=search.LONGEST_QUERY), Clean]
     ) -> dict[str, Any]:
         """The latest conversations in which all words were found, at most 30; reading one is written down when it is opened."""
         who = (await guard(request)).agent

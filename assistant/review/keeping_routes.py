@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from assistant.escalation.service import DeskDeps
-from assistant.http import clean_text
+from assistant.http import Clean
 from assistant.identity.routes import AgentDeps, require_role
 from assistant.review import saved_views, scorecards
 from assistant.review.scorecards import LONGEST_TITLE, MOST_CRITERIA, MOST_POINTS, Criterion, NewCard
@@ -17,7 +17,6 @@ LONGEST_FILTER: Final = 200
 
 UlidPath = Annotated[str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
-Clean = AfterValidator(clean_text)
 ViewName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), Clean]
 Filters = Annotated[
     dict[

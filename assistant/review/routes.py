@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from assistant.escalation import view
 from assistant.escalation.service import Desk, DeskDeps
+from assistant.http import Clean
 from assistant.identity import audit
 from assistant.identity.agents import Agent
 from assistant.identity.routes import AgentDeps, require_role
@@ -49,7 +50,7 @@ COLUMNS: Final = (
 
 UlidPath = Annotated[str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 ReportName = Annotated[str, Path(pattern=r"^[a-z-]{1,40}$")]
-Short = Annotated[str, Query(max_length=120)]
+Short = Annotated[str, Query(max_length=120), Clean]
 When = Annotated[int | None, Query(ge=0, le=MAX_SEQ)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
@@ -61,7 +62,7 @@ class Label(BaseModel):
 
     will_leave: bool | None = None
     reasons: Annotated[list[Reason] | None, Field(max_length=8)] = None
-    action: Annotated[str, StringConstraints(max_length=120)] | None = None
+    action: Annotated[str, StringConstraints(max_length=120), Clean] | None = None
 
 
 class ReviewBody(BaseModel):
@@ -72,7 +73,7 @@ class ReviewBody(BaseModel):
     decision: Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] | None = None
     verdict: Verdict
     label: Label | None = None
-    comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    comment: Annotated[str, StringConstraints(max_length=2000), Clean] | None = None
 
 
 class NoteBody(BaseModel):
@@ -81,17 +82,17 @@ class NoteBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     cmid: Uuid
-    body: Body
+    body: Annotated[Body, Clean]
 
 
 def filters(
-    q: Annotated[str, Query(max_length=search.LONGEST_QUERY)] = "",
+    q: Annotated[str, Query(max_length=search.LONGEST_QUERY), Clean] = "",
     band: Literal["", "low", "elevated", "high"] = "",
     reason: Short = "",
     status: Literal["", "open", "escalated", "resolved"] = "",
     action: Short = "",
     agent: Short = "",
-    locale: Annotated[str, Query(max_length=16)] = "",
+    locale: Annotated[str, Query(max_length=16), Clean] = "",
     disposition: Short = "",
     contact: Short = "",
     escalated: bool | None = None,
@@ -99,8 +100,8 @@ def filters(
     outcome: Short = "",
     reviewed: bool | None = None,
     csat_max: Annotated[int | None, Query(ge=1, le=5)] = None,
-    since: Annotated[int | None, Query(ge=0)] = None,
-    until: Annotated[int | None, Query(ge=0)] = None,
+    since: When = None,
+    until: When = None,
     sort: search.Sort = "recent",
 ) -> Search:
     """The filters of the list and of its export, from the query string."""

@@ -46,6 +46,7 @@ from assistant.storage.tables import (
     scorecard,
     task,
 )
+from assistant.wire import MAX_SEQ
 
 Sort = Literal["recent", "risk", "uncertain"]
 
@@ -271,7 +272,7 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         key, last_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
     except (ValueError, binascii.Error, TypeError):
         raise BadInput("the cursor is not one of ours", code="bad_cursor") from None
-    if not isinstance(key, int | float) or not isinstance(last_id, str):
+    if not isinstance(key, int | float) or not isinstance(last_id, str) or abs(key) > MAX_SEQ or "\0" in last_id:
         raise BadInput("the cursor is not one of ours", code="bad_cursor")
     return key, last_id
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection, select
 
 from assistant.errors import StaywellError
+from assistant.http import Clean
 from assistant.identity.keys import customer_key
 from assistant.identity.sites import check_api_key
 from assistant.outcomes.store import record
@@ -17,7 +18,7 @@ from assistant.storage.engine import Storage
 from assistant.storage.tables import outcome
 
 MOST: int = 500
-Code = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=120), Clean]
 
 
 class OutcomeBody(BaseModel):
@@ -25,11 +26,11 @@ class OutcomeBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     key: Code
-    type: Annotated[str, StringConstraints(max_length=32)]
-    customer: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    decision: Annotated[str, StringConstraints(max_length=26)] | None = None
+    type: Annotated[str, StringConstraints(max_length=32), Clean]
+    customer: Annotated[str, StringConstraints(min_length=1, max_length=200), Clean] | None = None
+    decision: Annotated[str, StringConstraints(max_length=26), Clean] | None = None
     value: float | None = None
-    currency: Annotated[str, StringConstraints(max_length=3)] | None = None
+    currency: Annotated[str, StringConstraints(max_length=3), Clean] | None = None
     ts_event: int
 
 

@@ -7,9 +7,12 @@ with a caller's name runs that one alone.
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -114,6 +117,35 @@ def test_no_request_is_answered_with_a_bug(server: Whole, caller: str) -> None:
     found = bombard(server, caller, 6)
     print(caller, dict(found))
     assert sum(found.values()) > 200
+
+
+def test_text_that_a_database_does_not_take_is_refused(server: Whole) -> None:
+    """U+0000 has no place in a text of PostgreSQL or a search of SQLite; numbers end where both databases' do."""
+    supervisor, shop, nul = headers_of(server, "supervisor"), headers_of(server, "shop"), "a\0b"
+    conv = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    lists = ("/api/review/conversations", "/api/review/export.csv")
+    queries = [("/api/desk/search", {"q": nul}), *((where, {"since": 10**30}) for where in lists)]
+    cursors = [base64.urlsafe_b64encode(json.dumps(one).encode()).decode() for one in ([2**64 - 1, conv], [1, nul])]
+    texts = ("q", "reason", "action", "agent", "locale", "disposition", "contact", "outcome")
+    queries += [(where, {name: nul}) for where in lists for name in texts]
+    bodies = [
+        ("/api/login", {"login": nul, "password": "p"}, {}),
+        (f"/api/review/conversations/{conv}/reviews", {"verdict": "right", "comment": nul}, supervisor),
+        (f"/api/review/conversations/{conv}/notes", {"cmid": str(uuid4()), "body": nul}, supervisor),
+        ("/api/shop/outcomes", {"outcomes": [{"key": nul, "type": "refund", "customer": "c", "ts_event": 1}]}, shop),
+        ("/api/shop/outcomes", {"outcomes": [{"key": "k", "type": "refund", "customer": nul, "ts_event": 1}]}, shop),
+    ]
+    with httpx.Client(base_url=server.base) as http:
+        for cursor in cursors:
+            answer = http.get(lists[0], params={"cursor": cursor}, headers=supervisor)
+            assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor"), answer.text
+        for where, query in queries:
+            answer = http.get(where, params=query, headers=supervisor)
+            assert (answer.status_code, answer.json()["code"]) == (422, "bad_input"), (where, query, answer.text)
+        for where, body, headers in bodies:
+            answer = http.post(where, json=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (422, "bad_input"), (where, body, answer.text)
+            assert "U+0000" in answer.json()["message"], answer.text
 
 
 @pytest.mark.long
