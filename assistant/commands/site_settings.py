@@ -38,8 +38,14 @@ def set_hours(
     """Sets when people are there (docs/escalation.md). Outside these hours a customer is told, and offered a call-back."""
     if always == (file is not None):
         raise typer.BadParameter("give a file, or --always")
-    hours = None if file is None else json_file(file)
-    changes: dict[str, Any] = {"hours": hours} | ({} if timezone is None else {"timezone": timezone})
+    given = None if file is None else json_file(file)
+    # Hours alone, or as they stand in the settings, the time zone beside them.
+    changes: dict[str, Any] = dict(given) if given is not None and "hours" in given else {"hours": given}
+    if timezone is not None:
+        changes["timezone"] = timezone
+    unknown = sorted(changes.keys() - {"hours", "timezone"})
+    if unknown:
+        raise BadInput(f"unknown: {', '.join(unknown)}; known: hours, timezone")
     _check(lambda: Hours.from_settings(changes))
     _change(data_dir, key, changes)
     out.print(f"{key}: {'somebody is always there' if always else 'hours set'}", highlight=False)

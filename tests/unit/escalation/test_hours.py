@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
+from typer.testing import CliRunner
 
+from assistant.cli import app
 from assistant.escalation import store
 from assistant.escalation.hours import Hours
+from assistant.identity import sites
+from assistant.settings import Settings
+from assistant.storage import migrate
+from assistant.storage.engine import Storage
 from assistant.storage.tables import site
 
 WORKDAYS = {day: [["09:00", "12:30"], ["13:30", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
@@ -118,3 +126,30 @@ def test_broken_hours_never_stand_in_the_way(shop: Any) -> None:
     shop.escalate(conv)
     shop.sweep()
     assert shop.kinds(conv) == ["message", "escalated"]
+
+
+def test_the_command_takes_hours_alone_or_as_they_stand_in_the_settings(tmp_path: Path) -> None:
+    url = Settings(data_dir=tmp_path).url
+    migrate.upgrade(url)
+    storage = Storage(url)
+    site_id = storage.write_sync(lambda connection: sites.create(connection, key="shop", name="Shop", now=1)).id
+
+    def settings() -> dict[str, Any]:
+        return dict(storage.read_sync(lambda connection: sites.find_site(connection, site_id)).settings)
+
+    def said(file: Any, *options: str) -> int:
+        (tmp_path / "hours.json").write_text(json.dumps(file))
+        named = [] if file is None else [str(tmp_path / "hours.json")]
+        words = ["site", "hours", "shop", *named, *options, "--data-dir", str(tmp_path)]
+        return CliRunner().invoke(app, words).exit_code
+
+    week = {"mon": [["09:00", "12:30"]], "closed": ["2026-12-25"]}
+    assert said({"timezone": "Europe/Berlin", "hours": week}) == 0
+    assert settings() == {"timezone": "Europe/Berlin", "hours": week}
+    assert said(week, "--timezone", "Asia/Shanghai") == 0
+    assert settings() == {"timezone": "Asia/Shanghai", "hours": week}
+    for wrong in ({"hours": week, "holdout": 0}, {"hours": {"mo": []}}, {"timezone": "Nowhere", "hours": week}, []):
+        assert said(wrong) == 1
+    assert said(None, "--always") == 0
+    assert settings() == {"timezone": "Asia/Shanghai"}
+    storage.close()
