@@ -9,7 +9,7 @@ from typing import Final
 from assistant.policy import priors, rules
 from assistant.policy.types import Decision, DecisionContext, Option
 
-VERSION: Final = f"softmax-2.{priors.table_hash()}"
+VERSION: Final = f"softmax-3.{priors.table_hash()}"
 
 
 def version(uplift: str | None) -> str:
@@ -34,10 +34,7 @@ def decide(context: DecisionContext, draw: float) -> Decision:
         return _forced(context, override)
 
     # What was answered already was understood: asking what was meant would be no better than saying it again.
-    best = max(
-        (o.relevance for o in context.options if o.kind == "reply" and o.why_not in (None, rules.SAID_ALREADY)),
-        default=0.0,
-    )
+    best = max((option.relevance for option in context.options if _answers(option, context)), default=0.0)
     eligible: list[Option] = []
     ineligible: list[tuple[str, str]] = []
     for option in context.options:
@@ -148,6 +145,12 @@ def _forced(
         forced=True,
         escalation_reason=override.reason,
     )
+
+
+def _answers(option: Option, context: DecisionContext) -> bool:
+    if option.kind == "recommend":
+        return rules.why_not(option, context, 0.0) is None
+    return option.kind == "reply" and option.why_not in (None, rules.SAID_ALREADY)
 
 
 def _limits(context: DecisionContext, ineligible: Sequence[tuple[str, str]]) -> tuple[str, ...]:

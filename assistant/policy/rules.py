@@ -54,7 +54,7 @@ def forced(context: DecisionContext) -> Override | None:
 
 
 def why_not(option: Option, context: DecisionContext, best_relevance: float) -> str | None:
-    """Why an option may not be taken, or None. `best_relevance` is that of the best reply on the table."""
+    """Why an option may not be taken, or None. `best_relevance` is that of the best answer on the table."""
     if option.why_not is not None:
         return option.why_not
     if context.holdout and (option.kind in TREATMENTS or option.treatment):

@@ -40,6 +40,7 @@ class Look:
     later: bool  # the contact has written again
     sent: Mapping[str, int]  # script families said in this conversation, and how often
     last_family: str | None
+    shown: frozenset[str]  # products that were shown last
     clarifies: int
     dissatisfaction: Sequence[float | None]  # after each earlier answered turn, the latest first
     agents_available: int
@@ -68,6 +69,7 @@ def look(connection: Connection, turn: Turn, *, now: int, offers: bool) -> Look:
         later=written_again(connection, turn.job),
         sent=Counter(families.values()),
         last_family=families.get(said[0].seq) if said else None,
+        shown=_last_shown(connection, here) if any(row.kind == "recommend" for row in said) else frozenset(),
         clarifies=leading(said, lambda row: row.kind == "clarify"),
         dissatisfaction=[unhappy.get(row.seq) for row in said[:RECENT]],
         agents_available=int(connection.execute(_AGENTS, there).scalar_one()),
@@ -120,6 +122,12 @@ _DECIDED = (
 )
 _OFFERED = select(decision.c.seq, decision.c.action, decision.c.candidates).where(
     decision.c.conversation_id == _HERE, decision.c.kind == "offer"
+)
+_SHOWN = (
+    select(event.c.data)
+    .where(event.c.conversation_id == _HERE, event.c.kind == "products")
+    .order_by(event.c.seq.desc())
+    .limit(1)
 )
 _DISSATISFACTION = select(score.c.seq, score.c.dissatisfaction).where(
     score.c.conversation_id == _HERE, score.c.seq.in_(bindparam("seqs", expanding=True))
@@ -185,6 +193,11 @@ def _families(connection: Connection, said: Sequence[Any], here: Mapping[str, An
                 if candidate.get("action") == row.action:
                     found[row.seq] = _family(str(candidate["id"]))
     return found
+
+
+def _last_shown(connection: Connection, here: Mapping[str, Any]) -> frozenset[str]:
+    data = connection.execute(_SHOWN, here).scalar_one_or_none() or {}
+    return frozenset(str(card["id"]) for card in data.get("products", ()))
 
 
 def _family(script_id: str) -> str:

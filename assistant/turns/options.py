@@ -71,6 +71,7 @@ class Situation:
     waiting: bool  # a person has been called and is not here yet
     suspect: str | None  # what the abuse gate says
     now: int
+    shown: frozenset[str] = frozenset()  # products that were shown last
     learned: Mapping[str, float] = field(default_factory=dict)  # effects against ordinary service, by kind of action
 
 
@@ -97,6 +98,11 @@ def on_record(document: object) -> TypeGuard[Script]:
 def _shows(document: object) -> TypeGuard[Script]:
     """Whether a script shows products."""
     return isinstance(document, Script) and document.offer is None and document.stage == "recommend"
+
+
+def _shows_others(document: object, found: Found, situation: Situation) -> bool:
+    """Whether a script would show what was asked for, and not once more: the same words may stand over other products."""
+    return found.named and _shows(document) and {one.id for one in found.products} != situation.shown
 
 
 def concern(found: Found) -> str | None:
@@ -135,7 +141,8 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
         document.intent for document in near if on_record(document) or (found.named and _shows(document))
     )
     for candidate in usable:
-        option = _script(candidate, fits[candidate.id], best, situation, barred[candidate.id], informed)
+        anew = _shows_others(candidate.document, found, situation)
+        option = _script(candidate, fits[candidate.id], best, situation, barred[candidate.id], informed, anew=anew)
         options.setdefault(option.key, option)
     repeated = max((fits[c.id] for c in usable if barred[c.id] == SAID_ALREADY), default=0.0)
     going_on = _onward(found, repeated, best, situation)
@@ -190,8 +197,8 @@ def _barred(candidate: Candidate, found: Found, situation: Situation) -> str | N
         return "less_specific"
     if script.intent == OFF_TOPIC:
         return "irrelevant" if relevance(candidate) < SURELY_ELSEWHERE else None
-    if found.named and _shows(script):
-        return None  # the same words as before may stand over other products
+    if _shows_others(script, found, situation):
+        return None
     if found.onward and situation.sent.get(script.family) and script.stage not in REPEATABLE:
         return SAID_ALREADY  # a playbook that knows no way on may only say it again
     return None
@@ -218,8 +225,16 @@ def _onward(found: Found, repeated: float, best: float, situation: Situation) ->
 
 
 def _script(
-    candidate: Candidate, fit: float, best: float, situation: Situation, barred: str | None, informed: frozenset[str]
+    candidate: Candidate,
+    fit: float,
+    best: float,
+    situation: Situation,
+    barred: str | None,
+    informed: frozenset[str],
+    *,
+    anew: bool,
 ) -> Option:
+    """`anew`: what is said has other content than when it was said before."""
     script = candidate.document
     assert isinstance(script, Script)  # noqa: S101 — `build` passes scripts only
     kind: ActionKind = "reply"
@@ -243,6 +258,7 @@ def _script(
         script=script,
         treatment=treatment,
         why_not=why_not,
+        anew=anew,
     )
 
 
@@ -261,8 +277,9 @@ def _priced(
     script: Script | None = None,
     treatment: bool = False,
     why_not: str | None = None,
+    anew: bool = False,
 ) -> Option:
-    family = script.family if script is not None else None
+    family = None if script is None or anew else script.family
     return Option(
         key=key,
         kind=kind,

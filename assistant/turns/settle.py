@@ -174,6 +174,7 @@ def _situation(
         prices=priors.PRICES.scaled(priors.SCALE.get(turn.site["currency"], 1.0)),
         sent=seen.sent,
         last_family=seen.last_family,
+        shown=seen.shown,
         clarifies=seen.clarifies,
         agents_available=seen.agents_available,
         queue_length=seen.queue_length,

@@ -221,6 +221,12 @@ def test_clarify_when_nothing_fits() -> None:
     assert dict(made.ineligible)["reply:a"] == "irrelevant"
 
 
+def test_who_can_be_shown_what_they_want_is_not_asked() -> None:
+    assert ineligible(options=(RECOMMEND, CLARIFY))["clarify"] == "not_needed"
+    assert "clarify" not in ineligible(options=(replace(RECOMMEND, relevance=0.4), CLARIFY))
+    assert "clarify" not in ineligible(options=(replace(RECOMMEND, why_not="no_products"), CLARIFY))
+
+
 def test_the_last_wording_waits_for_its_turn() -> None:
     out = ineligible(options=(replace(REPLY, just_sent=True), OTHER))
     assert out == {"reply:a": "just_sent"}

@@ -161,9 +161,13 @@ def test_who_names_a_product_sees_it_and_is_not_asked_what_they_look_for() -> No
 
 def test_other_products_may_be_shown_with_the_words_of_before() -> None:
     found = Found([candidate(SHOW, 0.9)], onward=[ONWARD], products=[LAMP], named=True)
-    made = table(found, sent={"product/find-2": 1})
-    assert made["recommend:product/find-2@en"].why_not is None
+    made = table(found, sent={"product/find-2": 1}, last_family="product/find-2")
+    again = made["recommend:product/find-2@en"]
+    assert (again.why_not, again.just_sent) == (None, False)
+    assert again.cost == table(found)["recommend:product/find-2@en"].cost
     assert "reply:general/noted-2@en" not in made
+    same = table(found, sent={"product/find-2": 1}, last_family="product/find-2", shown=frozenset({"P1"}))
+    assert same["recommend:product/find-2@en"].why_not == "said_already"
 
 
 def test_scripts_that_only_ask_give_way_to_a_page_that_answers() -> None:
