@@ -59,10 +59,18 @@ def list_models(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         print_json({"registry": str(folder), "models": rows, "journal": moves, "shipped": shipped})
         return
-    table = Table("model", "serves as", "gate", "AUC of history", "encoder", title=str(folder))
+    table = Table("model", "serves as", "gate", "AUC of history", "ε", "encoder", title=str(folder))
     for row in rows:
         auc = row["history_auc"]
-        table.add_row(row["version"], row["role"], row["gate"], "–" if auc is None else f"{auc:.3f}", row["encoder"])
+        spent = sum(one["epsilon"] for one in row["privacy"])
+        table.add_row(
+            row["version"],
+            row["role"],
+            row["gate"],
+            "–" if auc is None else f"{auc:.3f}",
+            f"{spent:g}" if row["privacy"] else "–",
+            row["encoder"],
+        )
     out.print(table)
     for move in moves:
         out.print(move["at"], move["what"], move["version"], move["reason"], move["by"], highlight=False, markup=False)
@@ -84,6 +92,7 @@ def _line(folder: Path, version: str, names: registry.Pointer) -> dict[str, Any]
         if verdict is None
         else f"{'passed' if verdict['passed'] else 'refused'} against {verdict['champion']}",
         "history_auc": figure if isinstance(figure, float) else None,
+        "privacy": gating.promises(model),
         "encoder": model.encoder_name,
     }
 

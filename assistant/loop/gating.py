@@ -37,7 +37,8 @@ def judge(
     """Puts `version` before the gate, against the champion, and files the verdict. Raises as `compare` does."""
     champion = registry.pointer(folder).champion
     verdict = compare(dataset, folder, champion, version, encoder, cache=cache, limits=limits, report=report)
-    content = {**verdict.as_json(), "training_set": dataset.name}
+    promised = promises(artefact.load(folder / version))
+    content = {**verdict.as_json(), "training_set": dataset.name, "privacy": promised}
     verdict_path(folder, version).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return verdict
 
@@ -83,6 +84,12 @@ def training_sets(model: artefact.Artefact) -> list[str]:
     """Names of the training sets that a model's fusion learnt from; none for one that was trained on files."""
     learnt = model.data.get("fusion", {}).get("files", ())
     return sorted({str(one["name"]).partition("/")[0] for one in learnt if "/" in str(one["name"])})
+
+
+def promises(model: artefact.Artefact) -> list[dict[str, float]]:
+    """What a model promises to the people whom it has learnt from privately: ε and δ of each layer; they add up."""
+    layers = model.data["conversations"].get("tuned", ())
+    return [{"epsilon": one["epsilon"], "delta": one["delta"]} for one in layers if "epsilon" in one]
 
 
 def verdict_of(folder: Path, version: str) -> dict[str, Any] | None:

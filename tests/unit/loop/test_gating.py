@@ -17,6 +17,7 @@ from assistant.models import own_registry
 from assistant.settings import Settings
 from retrieval.encoders import load
 from risk import artefact, registry
+from risk.bands import Bands
 from risk.conversation.data import Conversation
 from risk.dataset import files
 from risk.dataset.erase import erase
@@ -151,3 +152,16 @@ def test_a_model_tells_what_was_erased_of_what_it_has_seen(folder: Path, tmp_pat
     told = CliRunner().invoke(app, ["models", "show", version, "--data-dir", str(tmp_path)])
     assert "2 rows of erased conversations" in told.stdout
     assert gating.training_sets(model) == []
+
+
+def test_what_a_private_model_promises_goes_with_it(dataset: files.Dataset, folder: Path, tmp_path: Path) -> None:
+    model = artefact.load(folder / registry.pointer(folder).champion)
+    private = {"how": "private", "epsilon": 8.0, "delta": 1e-5, "people": 700}
+    told = {**model.data, "conversations": {**model.data["conversations"], "tuned": [private, {"how": "federated"}]}}
+    saved = artefact.save(replace(model, name="private", data=told), folder)
+    Bands.load(registry.bands_path(folder / model.version)).save(registry.bands_path(saved))
+    gating.judge(dataset, folder, saved.name, ENCODER, cache=tmp_path / "cache", limits=LIMITS)
+    assert (gating.verdict_of(folder, saved.name) or {})["privacy"] == [{"epsilon": 8.0, "delta": 1e-5}]
+    listed = CliRunner().invoke(app, ["models", "list", "--json", "--data-dir", str(tmp_path)])
+    rows = {row["version"]: row["privacy"] for row in json.loads(listed.stdout)["models"]}
+    assert rows == {saved.name: [{"epsilon": 8.0, "delta": 1e-5}], model.version: []}
