@@ -317,6 +317,10 @@ def test_what_was_written_during_a_cut_is_sent_once_afterwards(demo: Demo, open_
         customer.wait_for("message", "agent", containing="The wide one.")
         page.wait_for_timeout(1000)
         assert sum(event.get("body") == "The wide one." for event in customer.events) == 1
+        page.context.set_offline(True)  # the browser says so before the connection notices
+        expect(page.locator(".banner")).to_contain_text("You are offline")
+        page.context.set_offline(False)
+        expect(page.locator(".banner")).to_have_count(0)
 
 
 HOSTILE = [

@@ -173,6 +173,8 @@ function Banner() {
   const link = useDesk((state) => state.link);
   const known = useDesk((state) => state.desk !== null);
   const now = useNow(1000);
+  // The browser knows at once what the connection notices only when a heartbeat stays unanswered.
+  if (!navigator.onLine) return <div class="banner" role="status">{t("link.offline")}</div>;
   if (link.at === "open" || (link.at === "connecting" && !known)) return <div role="status" class="hidden" />;
   if (link.at === "replaced") {
     return <div class="banner bad" role="alert">{t("link.replaced")}<Button onClick={() => desk.reconnect()}>{t("link.here")}</Button></div>;

@@ -81,7 +81,7 @@ export function TranscriptList({ api, place, setPlace, lines }: {
         </div>
         <Filters api={api} place={place} setPlace={setPlace} />
         <div class="row find-foot">
-          <span class="xs muted num" role="status">{loaded.data ? t("list.total", { n: loaded.data.total, shown: f.count(loaded.data.total) }) : t("loading")}</span>
+          <span class="xs muted num" role="status">{loaded.data ? t("list.total", { n: loaded.data.total, shown: f.count(loaded.data.total) }) : loaded.state === "loading" && t("loading")}</span>
           <span class="sp" />
           {active > 0 && <button type="button" class="link xs" onClick={() => { setTyped(""); setPlace({ ...place, sort: "recent", filters: {} }); }}>{t("list.clear")}</button>}
           <a class="row xs csv" href={`/api/review/export.csv${listQuery(place)}`} download="conversations.csv"><Icon name="download" />CSV</a>
