@@ -110,7 +110,9 @@ class Settings(BaseSettings):
         False,
         description="Fetch the shops' key sets from private and loopback addresses and over plain http too: for development.",
     )
-    sockets_per_contact: int = Field(5, ge=1, description="Connections that a contact may have at once, on each worker.")
+    sockets_per_contact: int = Field(
+        5, ge=1, description="Connections that a contact may have at once, on each worker."
+    )
     sockets_per_address: int = Field(
         500,
         ge=1,
