@@ -61,7 +61,13 @@ Cache = Annotated[Path, typer.Option("--cache", help="Where vectors of texts are
 Horizon = Annotated[str, typer.Option("--horizon", help="Label window, for example 90d.")]
 Seed = Annotated[int, typer.Option("--seed")]
 Augment = Annotated[
-    int, typer.Option("--augment", min=0, max=5, help="Noisy copies of each labelled conversation, in training only.")
+    int,
+    typer.Option(
+        "--augment",
+        min=0,
+        max=5,
+        help="Noisy copies of each labelled conversation, for the recurrent reader alone.",
+    ),
 ]
 Lora = Annotated[
     Path | None,
@@ -319,6 +325,7 @@ def train_all(
     horizon: Horizon = "90d",
     seed: Seed = training.SEED,
     promote: Promote = False,
+    augment: Augment = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train the churn model: one branch by its command, or both at once with --all."""
@@ -334,7 +341,7 @@ def train_all(
         with progress() as report:
             branches = [
                 training.train_history(histories, days(horizon), seed, report),
-                training.train_conversations(paths, cached, seed, report),
+                training.train_conversations(paths, cached, seed, report, training.Options(augment)),
             ]
         model = training.assemble(name, cached.fingerprint, encoder, branches, None, seed)
         _finish(_with_spread(model, paths, cached), out, promote, as_json)

@@ -53,6 +53,7 @@ class Prepared:
     features: Vector  # [t, WIDTH]
     turns: list[lexical.Turn | None]  # what the linear reader sees at each message; None at replies
     weight: float = 1.0
+    noisy: bool = False  # a copy: for the recurrent reader alone
 
     def read(self, model: Lexical) -> NDArray[np.float64]:
         """The linear reader's logits at each message for each habit, [t, habits, 3]; 0 at replies."""
@@ -70,7 +71,14 @@ class Prepared:
         return Encoded(self.vectors, self.features, levels, mean, shares, self.weight)
 
 
-def prepare(conversation: Conversation, lookup: Mapping[str, Vector], weight: float = 1.0, group: int = 0) -> Prepared:
+def prepare(
+    conversation: Conversation,
+    lookup: Mapping[str, Vector],
+    weight: float = 1.0,
+    group: int = 0,
+    *,
+    noisy: bool = False,
+) -> Prepared:
     """One conversation as arrays; `lookup` holds a vector for each of its texts, `group` numbers it."""
     state, rows = TextState(), []
     vectors = np.stack([lookup[m.text] for m in conversation.messages])
@@ -85,7 +93,7 @@ def prepare(conversation: Conversation, lookup: Mapping[str, Vector], weight: fl
             conversation.messages, rows, vectors, conversation.levels, strict=True
         )
     ]
-    return Prepared(conversation, vectors, np.stack(rows), turns, weight)
+    return Prepared(conversation, vectors, np.stack(rows), turns, weight, noisy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class Corpus:
         used = [c for c in conversations if c.messages]
         rows = [prepare(c, lookup, 1.0, number) for number, c in enumerate(used)]
         made = [
-            [prepare(copy, lookup, COPY_WEIGHT, number) for copy in found]
+            [prepare(copy, lookup, COPY_WEIGHT, number, noisy=True) for copy in found]
             for number, found in enumerate(all_copies(used, knobs.augment, seed))
         ]
         extra = [prepare(c, lookup, ANCHOR_WEIGHT, len(rows) + number) for number, c in enumerate(anchors())]
@@ -121,8 +129,8 @@ def texts(conversations: Sequence[Conversation], knobs: Knobs, seed: int) -> lis
 
 
 def labelled_turns(rows: Sequence[Prepared]) -> list[lexical.Turn]:
-    """The turns that the linear reader learns from."""
-    return [t for r in rows for t in r.turns if t is not None and t.level >= 0]
+    """The turns that the linear reader learns from: noise in characters, which are all it has, makes it worse (see models.md)."""
+    return [t for r in rows if not r.noisy for t in r.turns if t is not None and t.level >= 0]
 
 
 def anchors() -> list[Conversation]:

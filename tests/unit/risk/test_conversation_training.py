@@ -105,6 +105,17 @@ def test_a_held_out_conversation_is_held_out_with_its_copies(conversations_file:
     assert groups >= set(range(1, 7))
 
 
+def test_the_linear_reader_learns_from_no_copy(conversations_file: Path, encoder: CachedEncoder) -> None:
+    conversations = conversation_data.read([conversations_file])
+    lookup = encoder.lookup(conversation_train.texts(conversations, Knobs(augment=2), 1))
+    plain, noised = (
+        conversation_train.Corpus.of(conversations, lookup, Knobs(augment=count), 1).learnt() for count in (0, 2)
+    )
+    assert len(noised) > len(plain)
+    said = [[turn.text for turn in conversation_train.labelled_turns(rows)] for rows in (plain, noised)]
+    assert said[0] == said[1]
+
+
 def test_copies_are_never_measured(conversations_file: Path, encoder: CachedEncoder) -> None:
     plain = training.cross_validate([conversations_file], encoder, seed=5)
     noised = training.cross_validate([conversations_file], encoder, seed=5, options=training.Options(augment=1))
