@@ -99,7 +99,7 @@ class Finder:
                 everything = retriever.search(wanted.vector, wanted.text, context)
         version = self._retrievers.version(wanted.site_id)
         said = [candidate for candidate in everything if _sayable(candidate)]
-        page_answers = wanted.band != "high" and answers(wanted.text, said, articles)
+        page_answers = wanted.band != "high" and answers(wanted.text, said, articles, named=named)
         return Found(
             scripts=with_passage(said, articles, clear=page_answers),
             articles=articles,

@@ -85,7 +85,7 @@ def relevance(candidate: Candidate, *, named: bool = False) -> float:
         # item may be another than was meant, unless the state of its order is told along with it.
         slots = candidate.document.slots if isinstance(candidate.document, Script) else ()
         told = on_record(candidate.document) and ("order_item" not in slots or "order_status" in slots)
-        told = told or (named and _shows(candidate.document))
+        told = told or (named and shows(candidate.document))
         return max(0.0, min(1.0, candidate.sources["intent"] if told else candidate.score))
     return max(0.0, min(1.0, (candidate.score - SCORE_ZERO) / (SCORE_ONE - SCORE_ZERO)))
 
@@ -95,14 +95,14 @@ def on_record(document: object) -> TypeGuard[Script]:
     return isinstance(document, Script) and document.offer is None and bool(RECORDS & set(document.slots))
 
 
-def _shows(document: object) -> TypeGuard[Script]:
+def shows(document: object) -> TypeGuard[Script]:
     """Whether a script shows products."""
     return isinstance(document, Script) and document.offer is None and document.stage == "recommend"
 
 
 def _shows_others(document: object, found: Found, situation: Situation) -> bool:
     """Whether a script would show what was asked for, and not once more: the same words may stand over other products."""
-    return found.named and _shows(document) and {one.id for one in found.products} != situation.shown
+    return found.named and shows(document) and {one.id for one in found.products} != situation.shown
 
 
 def concern(found: Found) -> str | None:
@@ -138,7 +138,7 @@ def build(found: Found, situation: Situation) -> tuple[Option, ...]:
     near = [c.document for c in usable if fits[c.id] >= best * NEARLY_AS_GOOD]
     # Nobody is asked for what the shop knows, nor what they are looking for when they have said so.
     informed = frozenset(
-        document.intent for document in near if on_record(document) or (found.named and _shows(document))
+        document.intent for document in near if on_record(document) or (found.named and shows(document))
     )
     for candidate in usable:
         anew = _shows_others(candidate.document, found, situation)
@@ -241,7 +241,7 @@ def _script(
     key = f"reply:{script.id}"
     benefit = 0
     why_not = barred or (None if fit >= best * NEARLY_AS_GOOD else "less_relevant")
-    if script.intent in informed and not on_record(script) and not _shows(script) and script.offer is None:
+    if script.intent in informed and not on_record(script) and not shows(script) and script.offer is None:
         why_not = "less_specific"
     treatment = script.stage in TREATING_STAGES
     if script.offer is not None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from assistant.turns.options import HELP, on_record, relevance
+from assistant.turns.options import HELP, on_record, relevance, shows
 from retrieval.documents import Article, Candidate, Script
 from retrieval.eligibility import language
 
@@ -33,11 +33,17 @@ _ASKS: Final = re.compile(
 SOURCE: Final = {"en": "From our help page “{title}”", "zh": "摘自帮助页面《{title}》"}
 
 
-def answers(text: str, scripts: Sequence[Candidate], articles: Sequence[Candidate]) -> bool:
-    """Whether the text asks a question that the best passage clearly answers, and none of the customer's own records does."""
+def answers(text: str, scripts: Sequence[Candidate], articles: Sequence[Candidate], *, named: bool = False) -> bool:
+    """Whether the text asks a question that the best passage clearly answers.
+
+    Not where the customer's own records answer it, or where it asks for a product that can be shown (`named`).
+    """
     if not articles or articles[0].score < CLEAR or _ASKS.search(text) is None:
         return False
-    return not any(on_record(one.document) and relevance(one) >= KNOWN for one in scripts)
+    return not any(
+        (on_record(one.document) or (named and shows(one.document))) and relevance(one, named=named) >= KNOWN
+        for one in scripts
+    )
 
 
 def with_passage(scripts: Sequence[Candidate], articles: Sequence[Candidate], *, clear: bool) -> list[Candidate]:

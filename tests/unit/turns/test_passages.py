@@ -80,3 +80,11 @@ def test_the_customers_own_records_come_before_a_page() -> None:
     told = replace(script(0.9), document=own)
     assert not answers("where is my parcel?", [told], [CLEARLY])
     assert answers("where is my parcel?", [replace(told, sources={"intent": KNOWN - 0.01})], [CLEARLY])
+
+
+def test_a_product_that_was_asked_for_comes_before_a_page() -> None:
+    show = Script("a/b-3@en", "a/b-3", "en", "t", "text {{ product_list }}", "i", "recommend", slots=("product_list",))
+    shown = replace(script(0.9), document=show)
+    assert not answers("do you have tents?", [shown], [CLEARLY], named=True)
+    assert answers("do you have tents?", [shown], [CLEARLY])
+    assert answers("do you have tents?", [replace(shown, sources={"intent": 0.2})], [CLEARLY], named=True)
