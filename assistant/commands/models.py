@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markdown import Markdown
-from rich.table import Table
+from rich.table import Column, Table
 
 from assistant.commands.common import (
     DataDir,
@@ -59,7 +59,8 @@ def list_models(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         print_json({"registry": str(folder), "models": rows, "journal": moves, "shipped": shipped})
         return
-    table = Table("model", "serves as", "gate", "AUC of history", "ε", "encoder", title=str(folder))
+    name = Column("model", min_width=max((len(row["version"]) for row in rows), default=0))  # to be copied: never cut
+    table = Table(name, "serves as", "gate", "AUC of history", "ε", "encoder", title=str(folder))
     for row in rows:
         auc = row["history_auc"]
         spent = sum(one["epsilon"] for one in row["privacy"])
@@ -68,7 +69,7 @@ def list_models(data_dir: DataDir = None, json: Json = False) -> None:
             row["role"],
             row["gate"],
             "–" if auc is None else f"{auc:.3f}",
-            f"{spent:g}" if row["privacy"] else "–",
+            f"{spent:.2f}" if row["privacy"] else "–",
             row["encoder"],
         )
     out.print(table)
