@@ -147,10 +147,15 @@ class LexicalIndex:
         seen = 0 if term is None else self._starts[term + 1] - self._starts[term]
         return math.log(1.0 + (self.count - seen + 0.5) / (seen + 0.5))
 
-    def _terms(self, words: Sequence[str]) -> list[int]:
+    def _terms(self, words: Sequence[str]) -> tuple[int, ...]:
         """Known terms, rarest first; of a very long text the rarest only."""
-        known = {self._vocabulary[word] for word in words if word in self._vocabulary}
-        return sorted(known, key=lambda term: (self._starts[term + 1] - self._starts[term], term))[:MOST_TERMS]
+        asked, terms = getattr(self._local, "terms", ((), ()))  # a search asks several times for the same words
+        if asked != (key := tuple(words)):
+            known = {self._vocabulary[word] for word in words if word in self._vocabulary}
+            rare = sorted(known, key=lambda term: (self._starts[term + 1] - self._starts[term], term))
+            terms = tuple(rare[:MOST_TERMS])
+            self._local.terms = (key, terms)
+        return terms
 
     def _weights_of(self, term: int, rows: NDArray[np.int32]) -> Vector:
         """Float32 [len(rows)] for int32 rows: searching for another type would copy the whole list first."""
