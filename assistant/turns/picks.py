@@ -60,7 +60,7 @@ def asked_for(
         if found:
             if wanted.band == "low":  # behind the best one in the order of the search, which seeks variety
                 found[1:] = sorted(found[1:], key=lambda hit: hit.rank)
-            return found[:SHOWN]
+            return [replace(hit, rank=rank) for rank, hit in enumerate(found[:SHOWN])]  # as it is shown, and logged
     return []
 
 

@@ -112,6 +112,7 @@ def test_what_they_drink_comes_first_among_what_was_asked_for(retriever: Retriev
     found = asked_for(retriever, recommender, wanted("green tea", shopping=tea))
     assert found[0].id == "green-tea-2"
     assert "history" in found[0].why
+    assert [one.rank for one in found] == list(range(len(found)))
     assert len(found) <= picks.SHOWN
     calm = asked_for(retriever, recommender, wanted("coffee beans", shopping=tea))
     assert all(one.id.startswith("coffee") for one in calm[:2])  # a taste for tea does not answer a question for coffee
